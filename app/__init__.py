@@ -1,0 +1,26 @@
+"""Satchel: webmail for the mail you already have, and a mail host when you want one."""
+
+from __future__ import annotations
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import cli, db, runtime
+from app.config import Config
+from app.users import sessions
+from app.web import babel, error_pages, filters, menu, security_headers, shell
+
+
+def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = None) -> Flask:
+    """The whole application, wired from top to bottom; `parts` takes the place of the real adapters in tests."""
+    parts = parts or runtime.build(config or Config.from_env())
+    app = Flask("app", template_folder="../templates", static_folder="../static")
+    app.config.from_mapping(parts.config.flask_settings())
+    runtime.init_app(app, parts)
+    db.init_app(app, parts.public)
+    for part in (sessions, babel, error_pages, filters, menu, security_headers, shell, cli):
+        part.init_app(app)
+    if parts.config.trusted_proxies:
+        hops = parts.config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app

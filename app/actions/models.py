@@ -1,0 +1,58 @@
+"""What people did to messages: written before it is answered, carried out by the engine, undone from the same row."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, UtcDateTime
+
+
+class ActionKind(StrEnum):
+    FLAG = "flag"  # add and remove flags or keywords
+    MOVE = "move"
+    COPY = "copy"
+    EXPUNGE = "expunge"  # final deletion: held for the undo time
+    LABEL = "label"  # Gmail labels
+
+
+class ActionState(StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    REFUSED = "refused"  # the server said no: reverted in the mirror, its words in `error`
+    UNDONE = "undone"
+
+
+class Action(Base):
+    """One deed on messages of one folder.
+
+    `uids` are those of `folder_id` when the deed was done; `message_ids` the mirror rows, in the same order.
+    `before` holds what undo needs: per message its old flags, or the folder and UID it came from.
+    """
+
+    __tablename__ = "action"
+    __table_args__ = (
+        Index("ix_action_pending", "account_id", "state", "not_before"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("mail_account.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    kind: Mapped[ActionKind]
+    folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
+    target_id: Mapped[int | None] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
+    uids: Mapped[list[int]] = mapped_column(JSON)
+    message_ids: Mapped[list[int]] = mapped_column(JSON)
+    add: Mapped[list[str]] = mapped_column(JSON, default=list)
+    remove: Mapped[list[str]] = mapped_column(JSON, default=list)
+    before: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    state: Mapped[ActionState] = mapped_column(default=ActionState.PENDING)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    not_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str] = mapped_column(Text, default="")

@@ -1,0 +1,75 @@
+"""Doorbells over Unix datagram sockets: one socket file per listener in the work directory."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from app.bus.protocol import Bell
+
+MAX_DATAGRAM_OCTETS = 256
+
+
+class UnixSubscription:
+    """A bound socket; its file is how ringers find it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / f"{uuid.uuid4().hex}.bell"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.bind(str(self._path))
+
+    def wait(self, timeout_s: float) -> Sequence[Bell]:
+        select.select([self._socket], [], [], timeout_s)
+        return list(dict.fromkeys(self._drain()))
+
+    def _drain(self) -> list[Bell]:
+        heard = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                bell = Bell.decode(self._socket.recv(MAX_DATAGRAM_OCTETS).decode("ascii", "replace"))
+                if bell:
+                    heard.append(bell)
+        return heard
+
+    def close(self) -> None:
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+class UnixBus:
+    """Rings every listener on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = folder
+
+    def ring(self, *bells: Bell) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ringer:
+            ringer.setblocking(False)
+            for listener in self._folder.glob("*.bell"):
+                for bell in bells:
+                    _send(ringer, listener, bell)
+
+    def subscribe(self) -> UnixSubscription:
+        return UnixSubscription(self._folder)
+
+
+def _send(ringer: socket.socket, listener: Path, bell: Bell) -> None:
+    try:
+        ringer.sendto(bell.encode().encode("ascii"), str(listener))
+    except ConnectionRefusedError:  # its process died without closing
+        listener.unlink(missing_ok=True)
+    except OSError:  # gone this instant, or its buffer is full: a lost bell costs a poll interval
+        pass

@@ -1,0 +1,29 @@
+"""Alembic, driven from code: one environment, branches `app` (public), `private` and `mailsite`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+
+from app.db import Database
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+def upgrade(public: Database, private: Database, revision: str = "head") -> None:
+    """Bring both databases to `revision` of their branches."""
+    command.upgrade(alembic_config(public, "app"), revision)
+    command.upgrade(alembic_config(private, "private"), revision)
+
+
+def alembic_config(database: Database, branch: str) -> AlembicConfig:
+    """Alembic's view of one database; `migrations/env.py` reads the engine and the branch from it."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("version_locations", str(MIGRATIONS / "versions" / branch))
+    config.set_main_option("path_separator", "os")
+    config.attributes["engine"] = database.engine
+    config.attributes["branch"] = branch
+    return config

@@ -1,0 +1,75 @@
+"""Sessions: a random token in the signed cookie, its SHA-256 in a row that can be listed and revoked."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from flask import Flask, g
+from flask.sessions import SecureCookieSessionInterface
+from flask_login import LoginManager
+from itsdangerous import URLSafeTimedSerializer
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.runtime import Runtime, runtime
+from app.users.models import User, UserSession, UserState
+from app.vault.keyring import server_secret
+
+IDLE_LIMIT = timedelta(days=14)
+SEEN_STEP = timedelta(minutes=5)  # how stale `seen_at` may be: not a write per request
+
+
+def init_app(app: Flask) -> None:
+    login_manager = LoginManager(app)
+    login_manager.login_view = "users.sign_in"
+    login_manager.session_protection = None  # the row decides, not a fingerprint of address and browser
+    login_manager.user_loader(load_user)
+    app.session_interface = SharedKeySessions()
+
+
+class SharedKeySessions(SecureCookieSessionInterface):
+    """Cookies signed with the key all machines share, read when first needed: `flask db upgrade` runs without it."""
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        if not app.secret_key:
+            parts: Runtime = app.extensions["satchel"]
+            app.secret_key = server_secret(parts.private, "cookie")
+        return super().get_signing_serializer(app)
+
+
+def start_session(db: Session, user: User, now: datetime, *, address: str = "", user_agent: str = "") -> str:
+    """Sign `user` in; the token for the cookie.  The caller commits."""
+    token = secrets.token_urlsafe(32)
+    row = UserSession(
+        token_hash=hash_token(token),
+        user_id=user.id,
+        created_at=now,
+        seen_at=now,
+        address=address,
+        user_agent=user_agent[:300],
+    )
+    db.add(row)
+    return token
+
+
+def hash_token(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def find_session(db: Session, token: str) -> UserSession | None:
+    return db.scalar(select(UserSession).where(UserSession.token_hash == hash_token(token)))
+
+
+def load_user(token: str) -> User | None:
+    """Flask-Login's question: whose session is this?  None if it ended, idled out, or the user may not sign in."""
+    session = find_session(g.db, token)
+    now = runtime().clock.now()
+    if session is None or session.user.state != UserState.ACTIVE or now - session.seen_at > IDLE_LIMIT:
+        return None
+    if now - session.seen_at > SEEN_STEP:
+        session.seen_at = now
+        g.db.commit()
+    session.user.session_token = token
+    return session.user

@@ -1,0 +1,24 @@
+"""Languages and time zones: gettext from the start."""
+
+from __future__ import annotations
+
+from flask import Flask, request
+from flask_babel import Babel
+from flask_login import current_user
+
+LANGUAGES = ("en",)
+
+
+def init_app(app: Flask) -> None:
+    Babel(app, locale_selector=chosen_language, timezone_selector=chosen_timezone)
+
+
+def chosen_language() -> str:
+    """The person's language, else the best the browser asks for, else English."""
+    own = getattr(current_user, "language", "")
+    return own or request.accept_languages.best_match(LANGUAGES) or "en"
+
+
+def chosen_timezone() -> str:
+    """The person's IANA time zone, else UTC."""
+    return getattr(current_user, "timezone", "") or "UTC"

@@ -1,0 +1,222 @@
+"""Fixtures every test can use: a migrated installation on each database, a fake clock, people and their browsers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from pytest_socket import socket_allow_hosts
+from sqlalchemy.orm import Session
+
+from app import create_app, migrate, runtime
+from app.config import Config
+from app.db import Database
+from app.mail_services.models import MailServices
+from app.mail_services.modes import Mode
+from app.resolver import ZoneResolver
+from app.users import sessions
+from app.users.models import User, UserRole
+from app.vault.keyring import ensure_keys
+from tests import postgres
+
+CORPORA = Path(os.environ.get("SATCHEL_CORPORA", Path(__file__).parent.parent.parent / "shared" / "corpora"))
+START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """A clock that moves only when told."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._now = start
+        self._monotonic_s = 0.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic_s(self) -> float:
+        return self._monotonic_s
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+        self._monotonic_s += seconds
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only() -> None:
+    """No test reaches any address but this machine's own."""
+    socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both databases, migrated once; each test works on a copy."""
+    folder = tmp_path_factory.mktemp("template")
+    _migrate(Config(work_directory=folder, testing=True))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
+    """A PostgreSQL server of this run's own, with a migrated template database."""
+    with postgres.serve() as server:
+        config = Config(
+            work_directory=tmp_path_factory.mktemp("pg-template"),
+            database_url=server.create("template_public"),
+            private_database_url=server.create("template_private"),
+            testing=True,
+        )
+        _migrate(config)
+        yield server
+
+
+def _migrate(config: Config) -> None:
+    public, private = Database(config.public_database), Database(config.private_database)
+    migrate.upgrade(public, private)
+    ensure_keys(private, FakeClock())
+    public.dispose()
+    private.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Config]:
+    """A fresh, migrated installation; every test that asks for one runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield _sqlite_copy(request.getfixturevalue("sqlite_template"), tmp_path)
+        return
+    server: postgres.Server = request.getfixturevalue("postgres_server")
+    public, private = server.copy("template_public"), server.copy("template_private")
+    yield Config(work_directory=tmp_path / "var", database_url=public, private_database_url=private, testing=True)
+    server.drop(public)
+    server.drop(private)
+
+
+@pytest.fixture
+def sqlite_config(sqlite_template: Path, tmp_path: Path) -> Config:
+    """Like `config`, on SQLite only, for tests where the database does not matter."""
+    return _sqlite_copy(sqlite_template, tmp_path)
+
+
+def _sqlite_copy(template: Path, tmp_path: Path) -> Config:
+    shutil.copytree(template, tmp_path / "var", dirs_exist_ok=True)
+    return Config(work_directory=tmp_path / "var", testing=True)
+
+
+@pytest.fixture
+def parts(config: Config, clock: FakeClock) -> Iterator[runtime.Runtime]:
+    built = runtime.build(config, clock=clock, resolver=ZoneResolver({}))
+    yield built
+    built.dispose()
+
+
+@pytest.fixture
+def app(parts: runtime.Runtime) -> Flask:
+    return create_app(parts=parts)
+
+
+@pytest.fixture
+def db(parts: runtime.Runtime) -> Iterator[Session]:
+    """A session on the public database, beside the app's own."""
+    with parts.public.session() as session:
+        yield session
+
+
+@pytest.fixture
+def set_mode(db: Session) -> Callable[[Mode], None]:
+    def set_mode(mode: Mode) -> None:
+        row = db.get(MailServices, 1) or MailServices(id=1)
+        row.mode = mode
+        db.add(row)
+        db.commit()
+
+    return set_mode
+
+
+@pytest.fixture
+def make_user(db: Session) -> Callable[..., User]:
+    def make_user(name: str, role: UserRole = UserRole.USER) -> User:
+        user = User(email=f"{name.lower()}@example.org", name=name, role=role, created_at=START)
+        db.add(user)
+        db.commit()
+        return user
+
+    return make_user
+
+
+@pytest.fixture
+def alice(make_user: Callable[..., User]) -> User:
+    return make_user("Alice")
+
+
+@pytest.fixture
+def bob(make_user: Callable[..., User]) -> User:
+    return make_user("Bob")
+
+
+@pytest.fixture
+def mallory(make_user: Callable[..., User]) -> User:
+    """Signed in, and after everybody else's mail."""
+    return make_user("Mallory")
+
+
+@pytest.fixture
+def admin(make_user: Callable[..., User]) -> User:
+    return make_user("Ada", UserRole.ADMIN)
+
+
+@pytest.fixture
+def anonymous(app: Flask) -> FlaskClient:
+    app.config["WTF_CSRF_ENABLED"] = False
+    return app.test_client()
+
+
+@pytest.fixture
+def browser_of(app: Flask, db: Session, clock: FakeClock) -> Callable[[User], FlaskClient]:
+    """A browser somebody is signed in with; CSRF is off in it, tests of CSRF make their own."""
+    app.config["WTF_CSRF_ENABLED"] = False
+
+    def browser_of(user: User) -> FlaskClient:
+        token = sessions.start_session(db, user, clock.now())
+        db.commit()
+        client = app.test_client()
+        with client.session_transaction() as cookie:
+            cookie["_user_id"] = token
+            cookie["_fresh"] = True
+        return client
+
+    return browser_of
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    def free_port() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return free_port
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The shared corpora, read in place; a test that needs them is skipped by name where they are absent."""
+    if not CORPORA.is_dir():
+        pytest.skip(f"the corpora are not at {CORPORA}")
+    return CORPORA
+
+
+def run(*command: str | Path, **kwargs: object) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; its output is text, and a failure is the test's."""
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, **kwargs)  # type: ignore[call-overload,no-any-return]

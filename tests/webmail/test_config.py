@@ -1,0 +1,34 @@
+"""The environment is read once and fails loudly."""
+
+from pathlib import Path
+
+import pytest
+
+from app.config import Config
+from app.errors import ConfigError
+
+
+def test_defaults_are_a_working_installation():
+    config = Config.from_env({})
+    assert config.public_database.startswith("sqlite:///")
+    assert config.private_database != config.public_database
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("WEB_WORKERS", "two"),
+        ("WEB_WORKERS", "-1"),
+        ("RUN_ENGINE", "maybe"),
+        ("LOG_FORMAT", "xml"),
+        ("PUBLIC_URL", "here"),
+    ],
+)
+def test_a_bad_variable_is_named(variable, value):
+    with pytest.raises(ConfigError, match=variable):
+        Config.from_env({variable: value})
+
+
+def test_values_are_typed():
+    config = Config.from_env({"WORK_DIRECTORY": "/srv/satchel", "RUN_ENGINE": "0", "WEB_THREADS": "8"})
+    assert (config.work_directory, config.run_engine, config.web_threads) == (Path("/srv/satchel"), False, 8)
