@@ -24,7 +24,8 @@ FILES = {
 
 def main() -> None:
     """Fetch exactly what the lock file names, run none of its scripts, copy the files of FILES."""
-    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, check=False)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=HERE, check=False)
     if done.returncode:
         sys.exit("npm could not install the packages of package-lock.json.")
     copy_files(HERE / "node_modules", VENDOR)

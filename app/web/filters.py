@@ -1,19 +1,38 @@
-"""Jinja filters: how dates, sizes and names read."""
+"""How dates, sizes and names read: pure functions, and the Jinja filters made of them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime, format_skeleton
 from flask import Flask
+from flask_babel import get_locale
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from app.runtime import runtime
+
+DATE_LOCALES = {"en": "en_GB"}  # 24 Nov and a clock of 24 hours for English that names no country
+AVATAR_HUES = ("clay", "ochre", "moss", "lagoon", "indigo", "plum")
 
 
 def init_app(app: Flask) -> None:
-    app.add_template_filter(initials)
-    app.add_template_filter(file_size)
+    for words in (initials, file_size, hue, short_date, long_date, date_and_time):
+        app.add_template_filter(words)
 
 
 def initials(name: str) -> str:
     """Up to two letters for an avatar: "Maren Holt" → "MH"."""
     words = [word for word in name.replace(".", " ").replace("@", " ").split() if word[0].isalnum()]
     return "".join(word[0] for word in words[:2]).upper() or "?"
+
+
+def hue(name: str) -> str:
+    """The avatar's colour class: the same for a name everywhere."""
+    return AVATAR_HUES[sum(name.encode()) % len(AVATAR_HUES)]
 
 
 def file_size(octets: int) -> str:
@@ -24,3 +43,105 @@ def file_size(octets: int) -> str:
             return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
+
+
+@dataclass(frozen=True, slots=True)
+class DayWords:
+    """The days that have names of their own."""
+
+    today: str = "Today"
+    yesterday: str = "Yesterday"
+    this_week: str = "Earlier this week"
+    last_week: str = "Last week"
+
+
+class Calendar:
+    """Dates as one person reads them now: their zone, their language, and what day it is."""
+
+    def __init__(self, now: datetime, zone: tzinfo = UTC, language: str = "en", words: DayWords = DayWords()) -> None:
+        self._zone = zone
+        self._locale = DATE_LOCALES.get(language, language)
+        self._words = words
+        self._today = now.astimezone(zone).date()
+
+    def local(self, when: datetime) -> datetime:
+        return when.astimezone(self._zone)
+
+    def short(self, when: datetime) -> str:
+        """10:42 today, then Yesterday, Sun within a week, 24 Nov within this year, Nov 2025."""
+        local = self.local(when)
+        return self._words.yesterday if self._days_ago(local) == 1 else self.in_list(when)
+
+    def in_list(self, when: datetime) -> str:
+        """The short date of a row that stands under a heading: yesterday's rows show their time."""
+        local = self.local(when)
+        days = self._days_ago(local)
+        if days in (0, 1):
+            return f"{local:%H:%M}"
+        if 1 < days < 7:
+            return self._text(local, "EEE")
+        return self._text(local, "MMMd" if local.year == self._today.year else "yMMM")
+
+    def heading(self, when: datetime) -> str:
+        """What a row stands under in the list: a near day or week by its name, else month and year."""
+        local = self.local(when)
+        days = self._days_ago(local)
+        if days <= 0:
+            return self._words.today
+        if days == 1:
+            return self._words.yesterday
+        if days <= self._today.weekday():
+            return self._words.this_week
+        if days <= self._today.weekday() + 7:
+            return self._words.last_week
+        return self._text(local, "yMMMM")
+
+    def long(self, when: datetime) -> str:
+        """Tuesday, 24 November 2026, 08:57, for titles and facts."""
+        return format_datetime(self.local(when), "EEEE, d MMMM y, HH:mm", locale=self._locale)
+
+    def date_and_time(self, when: datetime) -> str:
+        """The short date, and the time of day where the date does not tell it: Sun 18:40."""
+        local = self.local(when)
+        days = self._days_ago(local)
+        return self.short(when) if days == 0 else f"{self.short(when)} {local:%H:%M}"
+
+    def _days_ago(self, local: datetime) -> int:
+        return (self._today - local.date()).days
+
+    def _text(self, local: datetime, skeleton: str) -> str:
+        return _in_words(local.date(), skeleton, self._locale)
+
+
+@lru_cache(maxsize=4096)
+def _in_words(day: date, skeleton: str, locale: str) -> str:
+    """CLDR's words for a day; kept, since a list asks for the same few days again and again."""
+    return str(format_skeleton(skeleton, datetime.combine(day, time()), locale=locale))
+
+
+@lru_cache(maxsize=512)
+def zone_of(name: str) -> tzinfo:
+    """The time zone `name` (IANA), or UTC where it is empty or unknown."""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (KeyError, ValueError, OSError):
+        return UTC
+
+
+def calendar() -> Calendar:
+    """The calendar of whoever asks for this page."""
+    zone = zone_of(getattr(current_user, "timezone", ""))
+    words = DayWords(_("Today"), _("Yesterday"), _("Earlier this week"), _("Last week"))
+    return Calendar(runtime().clock.now(), zone, str(get_locale() or "en"), words)
+
+
+def short_date(when: datetime) -> str:
+    return calendar().short(when)
+
+
+def long_date(when: datetime) -> str:
+    return calendar().long(when)
+
+
+def date_and_time(when: datetime) -> str:
+    return calendar().date_and_time(when)
