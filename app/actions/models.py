@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
@@ -22,6 +22,7 @@ class ActionKind(StrEnum):
 
 class ActionState(StrEnum):
     PENDING = "pending"
+    RUNNING = "running"  # the engine has begun: undo can no longer cancel, only reverse
     DONE = "done"
     REFUSED = "refused"  # the server said no: reverted in the mirror, its words in `error`
     UNDONE = "undone"
@@ -31,12 +32,14 @@ class Action(Base):
     """One deed on messages of one folder.
 
     `uids` are those of `folder_id` when the deed was done; `message_ids` the mirror rows, in the same order.
-    `before` holds what undo needs: per message its old flags, or the folder and UID it came from.
+    `before` holds what undo needs, in that order too: per message its old flags or labels; for an expunge the whole
+    row.  Where a message came from needs no record: it is `folder_id` and its UID.
     """
 
     __tablename__ = "action"
     __table_args__ = (
         Index("ix_action_pending", "account_id", "state", "not_before"),
+        Index("ix_action_user", "user_id", "state"),
         {"sqlite_autoincrement": True},
     )
 
@@ -44,6 +47,7 @@ class Action(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("mail_account.id", ondelete="CASCADE"))
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     kind: Mapped[ActionKind]
+    deed: Mapped[str] = mapped_column(String(20), default="")  # the person's verb: archive, junk, read …
     folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
     target_id: Mapped[int | None] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
     uids: Mapped[list[int]] = mapped_column(JSON)
@@ -55,4 +59,5 @@ class Action(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     not_before: Mapped[datetime] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
-    error: Mapped[str] = mapped_column(Text, default="")
+    error: Mapped[str] = mapped_column(Text, default="")  # the server's own words
+    noticed: Mapped[bool] = mapped_column(default=False)  # the person has been shown the refusal

@@ -174,10 +174,7 @@ def upgrade() -> None:
         sa.Column("id_hash", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("conversation_id", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["account_id"],
-            ["mail_account.id"],
-            name=op.f("fk_conversation_link_account_id"),
-            ondelete="CASCADE",
+            ["account_id"], ["mail_account.id"], name=op.f("fk_conversation_link_account_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("account_id", "id_hash", name=op.f("pk_conversation_link")),
         sqlite_with_rowid=False,
@@ -231,6 +228,7 @@ def upgrade() -> None:
         sa.Column("account_id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("deed", sa.String(length=20), nullable=False),
         sa.Column("folder_id", sa.Integer(), nullable=False),
         sa.Column("target_id", sa.Integer(), nullable=True),
         sa.Column("uids", sa.JSON(), nullable=False),
@@ -243,6 +241,7 @@ def upgrade() -> None:
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("noticed", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["mail_account.id"], name=op.f("fk_action_account_id"), ondelete="CASCADE"
         ),
@@ -254,6 +253,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("action", schema=None) as batch_op:
         batch_op.create_index("ix_action_pending", ["account_id", "state", "not_before"], unique=False)
+        batch_op.create_index("ix_action_user", ["user_id", "state"], unique=False)
 
     op.create_table(
         "message",
@@ -296,6 +296,13 @@ def upgrade() -> None:
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.create_index("ix_message_conversation", ["account_id", "conversation_id"], unique=False)
         batch_op.create_index("ix_message_list", ["folder_id", "received_at", "uid"], unique=False)
+        batch_op.create_index(
+            "ix_message_list_attachments",
+            ["folder_id", "received_at", "uid"],
+            unique=False,
+            sqlite_where=sa.text("has_attachments"),
+            postgresql_where=sa.text("has_attachments"),
+        )
         batch_op.create_index(
             "ix_message_list_conversations",
             ["folder_id", "received_at", "uid"],
@@ -387,10 +394,7 @@ def upgrade() -> None:
             ["account_id"], ["mail_account.id"], name=op.f("fk_draft_account_id"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(
-            ["answers_message_id"],
-            ["message.id"],
-            name=op.f("fk_draft_answers_message_id"),
-            ondelete="SET NULL",
+            ["answers_message_id"], ["message.id"], name=op.f("fk_draft_answers_message_id"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(
             ["filed_folder_id"], ["folder.id"], name=op.f("fk_draft_filed_folder_id"), ondelete="SET NULL"
@@ -460,10 +464,7 @@ def upgrade() -> None:
             ["account_id"], ["mail_account.id"], name=op.f("fk_outbox_account_id"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(
-            ["answers_message_id"],
-            ["message.id"],
-            name=op.f("fk_outbox_answers_message_id"),
-            ondelete="SET NULL",
+            ["answers_message_id"], ["message.id"], name=op.f("fk_outbox_answers_message_id"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(["draft_id"], ["draft.id"], name=op.f("fk_outbox_draft_id"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_outbox_user_id"), ondelete="CASCADE"),
@@ -528,11 +529,17 @@ def downgrade() -> None:
         batch_op.drop_index(
             "ix_message_list_conversations", sqlite_where=sa.text("leads"), postgresql_where=sa.text("leads")
         )
+        batch_op.drop_index(
+            "ix_message_list_attachments",
+            sqlite_where=sa.text("has_attachments"),
+            postgresql_where=sa.text("has_attachments"),
+        )
         batch_op.drop_index("ix_message_list")
         batch_op.drop_index("ix_message_conversation")
 
     op.drop_table("message")
     with op.batch_alter_table("action", schema=None) as batch_op:
+        batch_op.drop_index("ix_action_user")
         batch_op.drop_index("ix_action_pending")
 
     op.drop_table("action")

@@ -1,0 +1,217 @@
+"""What the mirror reads from a message's raw header fields.
+
+Pure, and it never raises: the fields come from anybody.  Lengths are bounded, so that a message takes about 2 KiB of
+the mirror whatever it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_tz
+
+from app.messages import decode
+from app.mirror.conversations import hash_octets, id_hash, links_of, message_ids
+
+MAX_HEADER_OCTETS = 65_536  # read of a message's fields
+MAX_FIELD_OCTETS = 2_000  # a longer field is not kept: better none than half of one
+MAX_KEPT_OCTETS = 4_096
+MAX_LIST_OCTETS = 4_000  # of To and Cc, read for the list
+MAX_SUBJECT_CHARS = 250
+MAX_NAME_CHARS = 100
+MAX_ADDRESS_CHARS = 254
+MAX_RECIPIENTS = 10
+MAX_ID_CHARS = 998  # a line, RFC 5322 §2.1.1
+
+FOLD = re.compile(rb"\r?\n(?=[ \t])")
+# The pieces of an address list; the bounds keep a hostile one linear.
+QUOTED = r'"(?:[^"\\]|\\.){0,300}+"'
+COMMENT = r"\((?:[^()\\]|\\.){0,300}+\)"
+ADDRESSES = re.compile(rf'(?:{QUOTED}|<[^<>]{{0,320}}>|{COMMENT}|[^,;"<(]|["<(])++', re.DOTALL)
+GROUP_NAME = re.compile(r'^[^"<(@:]{0,200}:')
+ANGLE = re.compile(r"<([^<>]{0,320})>")
+COMMENTED = re.compile(rf"{COMMENT}", re.DOTALL)
+ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+WORD = re.compile(r"[^\s<>]{1,998}")
+# The usual form of RFC 5322 §3.3, read at once; anything else goes the long way.
+USUAL_DATE = re.compile(
+    r"(?:[A-Za-z]{3}, )?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) "
+    r"([+-])([0-9]{2})([0-9]{2})\b"
+)
+MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = {name: number for number, name in enumerate(MONTH_NAMES, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A name and an address (RFC 5322 §3.4), either possibly empty."""
+
+    name: str
+    address: str
+
+    @property
+    def shown(self) -> str:
+        return self.name or self.address
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The header fields of a message, as the mirror's columns; `links` are for its conversation."""
+
+    subject: str
+    from_name: str
+    from_address: str
+    recipients: str
+    sent_at: datetime | None
+    message_id: str
+    message_id_hash: int
+    links: tuple[int, ...]
+    header: bytes
+
+
+def read_envelope(header: bytes) -> Envelope:
+    fields = split_fields(header)
+    message_id = read_message_id(fields.get(b"message-id", b""))
+    own = id_hash(message_id) if message_id else hash_octets(header)
+    author = first_mailbox(fields.get(b"from", b"") or fields.get(b"sender", b""))
+    return Envelope(
+        subject=shown(fields.get(b"subject", b""))[:MAX_SUBJECT_CHARS],
+        from_name=author.name,
+        from_address=author.address,
+        recipients=_recipients(fields),
+        sent_at=parse_date(_ascii(fields.get(b"date", b""))),
+        message_id=message_id,
+        message_id_hash=own,
+        links=links_of(own, _named_ids(fields)),
+        header=kept(header),
+    )
+
+
+def split_fields(header: bytes) -> Mapping[bytes, bytes]:
+    """The fields by lower-case name, unfolded; of several with one name, the first."""
+    found: dict[bytes, bytes] = {}
+    for line in FOLD.sub(b"", header[:MAX_HEADER_OCTETS]).splitlines():
+        name, colon, value = line.partition(b":")
+        if colon:
+            found.setdefault(name.strip().lower(), value.strip())
+    return found
+
+
+def kept(header: bytes) -> bytes:
+    """The fields worth storing: whole ones only, none longer than MAX_FIELD_OCTETS, MAX_KEPT_OCTETS in all."""
+    if len(header) <= MAX_FIELD_OCTETS:
+        return header
+    fields = re.split(rb"\r?\n(?![ \t])", header[:MAX_HEADER_OCTETS])
+    text = b""
+    for field in fields:
+        if len(field) <= MAX_FIELD_OCTETS and len(text) + len(field) + 2 <= MAX_KEPT_OCTETS and field.strip():
+            text += field + b"\r\n"
+    return text
+
+
+def shown(value: bytes) -> str:
+    """A field's value for people.  Nearly all are plain ASCII, which needs no decoding."""
+    if b"=?" not in value and value.isascii():
+        text = value.decode("ascii")
+        if text.isprintable():
+            return text
+    return decode.header(value)
+
+
+def _ascii(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+def read_message_id(value: bytes) -> str:
+    """The id without angle brackets; one that lacks them is taken as it is."""
+    text = _ascii(value[: MAX_ID_CHARS + 2])
+    found = message_ids(text)
+    word = WORD.search(text)
+    return found[0] if found else word[0] if word else ""
+
+
+def _named_ids(fields: Mapping[bytes, bytes]) -> Sequence[str]:
+    """The ids a message refers to (RFC 5322 §3.6.4)."""
+    return [
+        name
+        for field in (b"references", b"in-reply-to")
+        if (value := fields.get(field))
+        for name in message_ids(_ascii(value))
+    ]
+
+
+def first_mailbox(value: bytes) -> Mailbox:
+    """The first address of a list."""
+    return next(iter(mailboxes(value, limit=1)), Mailbox("", ""))
+
+
+def mailboxes(value: bytes, *, limit: int) -> list[Mailbox]:
+    """The first addresses of a list (RFC 5322 §3.4), at most `limit`, read leniently; groups are taken apart."""
+    text = decode.text(value[:MAX_LIST_OCTETS]) if not value.isascii() else value[:MAX_LIST_OCTETS].decode("ascii")
+    found: list[Mailbox] = []
+    for piece in ADDRESSES.finditer(text):
+        mailbox = _mailbox(piece[0].strip())
+        if mailbox.name or mailbox.address:
+            found.append(mailbox)
+        if len(found) == limit:
+            break
+    return found
+
+
+def _mailbox(text: str) -> Mailbox:
+    if ":" in text and (group := GROUP_NAME.match(text)):
+        text = text[group.end() :].strip()
+    angle = ANGLE.search(text)
+    if angle:
+        return Mailbox(_phrase(text[: angle.start()]), _address(angle[1]))
+    comment = COMMENTED.search(text)
+    if comment:
+        return Mailbox(_phrase(comment[0][1:-1]), _address(text[: comment.start()]))
+    return Mailbox("", _address(text)) if "@" in text else Mailbox(_phrase(text), "")
+
+
+def _phrase(text: str) -> str:
+    """A display name: quotes taken off, encoded words decoded."""
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = ESCAPED.sub(r"\1", text[1:-1])
+    if "=?" not in text and text.isprintable():
+        return text[:MAX_NAME_CHARS].strip()
+    return decode.header(text)[:MAX_NAME_CHARS].strip()
+
+
+def _address(text: str) -> str:
+    return decode.printable(text).replace(" ", "")[:MAX_ADDRESS_CHARS]
+
+
+def _recipients(fields: Mapping[bytes, bytes]) -> str:
+    """To and Cc as the lists of Sent and Drafts show them."""
+    to = mailboxes(fields.get(b"to", b""), limit=MAX_RECIPIENTS)
+    cc = mailboxes(fields.get(b"cc", b""), limit=MAX_RECIPIENTS - len(to)) if len(to) < MAX_RECIPIENTS else []
+    return ", ".join(mailbox.shown for mailbox in (*to, *cc))
+
+
+def parse_date(text: str) -> datetime | None:
+    """The moment a Date field names, in UTC; None if it names none."""
+    usual = USUAL_DATE.match(text)
+    try:
+        return _usual_date(usual) if usual else _any_date(text[:100])
+    except (ValueError, TypeError, IndexError, OverflowError, KeyError):
+        return None
+
+
+def _usual_date(match: re.Match[str]) -> datetime:
+    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
+    offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
+    local = datetime(int(year), MONTHS[month], int(day), int(hour), int(minute), min(int(second), 59), tzinfo=UTC)
+    return local - offset if sign == "+" else local + offset
+
+
+def _any_date(text: str) -> datetime | None:
+    found = parsedate_tz(text)
+    if found is None:
+        return None
+    zone = timezone(timedelta(seconds=found[9] or 0))
+    return datetime(*found[:5], min(found[5], 59), tzinfo=zone).astimezone(UTC)

@@ -1,0 +1,51 @@
+"""Flags as they stand in a message row: five columns, and the rest as words (RFC 9051 §2.3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SEEN = "\\Seen"
+FLAGGED = "\\Flagged"
+ANSWERED = "\\Answered"
+FORWARDED = "$Forwarded"
+DRAFT = "\\Draft"
+DELETED = "\\Deleted"
+JUNK = "$Junk"
+NOT_JUNK = "$NotJunk"
+
+_COLUMN = {SEEN: "seen", FLAGGED: "flagged", ANSWERED: "answered", FORWARDED: "forwarded", DRAFT: "draft"}
+_CANONICAL = {flag.lower(): flag for flag in (*_COLUMN, DELETED, JUNK, NOT_JUNK)}
+_SESSION_ONLY = "\\recent"  # says something about the session, not the message (RFC 3501 §2.3.2)
+MAX_KEYWORDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class FlagColumns:
+    """The flags of a message, as columns."""
+
+    seen: bool
+    flagged: bool
+    answered: bool
+    forwarded: bool
+    draft: bool
+    keywords: str
+
+
+def normalise(flags: Iterable[str]) -> frozenset[str]:
+    """System flags and well-known keywords in their usual spelling (they are case-insensitive); \\Recent dropped."""
+    return frozenset(_CANONICAL.get(flag.lower(), flag) for flag in flags if flag.lower() != _SESSION_ONLY)
+
+
+def to_columns(flags: Iterable[str]) -> FlagColumns:
+    known = normalise(flags)
+    words = sorted(known - _COLUMN.keys())[:MAX_KEYWORDS]
+    return FlagColumns(**{name: flag in known for flag, name in _COLUMN.items()}, keywords=" ".join(words))
+
+
+def from_columns(
+    *, seen: bool, flagged: bool, answered: bool, forwarded: bool, draft: bool, keywords: str
+) -> frozenset[str]:
+    """The flags of a message row."""
+    values = {SEEN: seen, FLAGGED: flagged, ANSWERED: answered, FORWARDED: forwarded, DRAFT: draft}
+    return frozenset(flag for flag, is_set in values.items() if is_set) | frozenset(keywords.split())
