@@ -99,7 +99,7 @@ def _create_engine(url: sa.URL, pool_size: int) -> Engine:
 
 
 def prepare_sqlite_file(url: sa.URL) -> None:
-    """Create the folder and the file of a SQLite database with owner-only rights, before SQLite does with wider ones."""
+    """Create a SQLite database's folder and file with owner-only rights, before SQLite does with wider ones."""
     if not url.database or url.database == ":memory:":
         return
     path = Path(url.database)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from app.db import Database
 
@@ -27,3 +29,10 @@ def alembic_config(database: Database, branch: str) -> AlembicConfig:
     config.attributes["engine"] = database.engine
     config.attributes["branch"] = branch
     return config
+
+
+def revisions(database: Database, branch: str) -> tuple[str | None, str | None]:
+    """Where `database` stands, and the newest revision of its branch."""
+    newest = ScriptDirectory.from_config(alembic_config(database, branch)).get_current_head()
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision(), newest

@@ -74,7 +74,7 @@ class ZoneResolver:
         self._zone = {(name.rstrip(".").lower(), kind): list(records) for (name, kind), records in zone.items()}
         self._silent = {name.rstrip(".").lower() for name in silent}
 
-    def lookup(self, name: str, record_type: str, *, timeout_s: float = 5.0) -> Answer:  # noqa: ARG002
+    def lookup(self, name: str, record_type: str, *, timeout_s: float = 5.0) -> Answer:
         key = name.rstrip(".").lower()
         if key in self._silent:
             return Answer(Outcome.NO_ANSWER)

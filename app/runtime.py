@@ -1,4 +1,4 @@
-"""What a process is made of: one value, built once from the configuration, used by web, engine and command line alike."""
+"""What a process is made of: one value, built once from the configuration, for web, engine and command line alike."""
 
 from __future__ import annotations
 

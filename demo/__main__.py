@@ -1,0 +1,80 @@
+"""`make demo`: Satchel beside a sample mail server, with a living mailbox.  Ctrl-C ends it; run it again at will."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from demo import dovecot
+from demo.imap import ImapServer
+from demo.installation import PASSWORD, prepare
+from demo.letters import ME, letters
+from demo.smtp import SmtpServer
+from demo.store import Store
+
+WORK = Path(os.environ.get("WORK_DIRECTORY", "var/demo")).absolute()
+BIND = os.environ.get("BIND", "127.0.0.1:8000")
+
+
+def main() -> int:
+    """Start the sample servers, prepare the installation, serve until interrupted."""
+    WORK.mkdir(parents=True, exist_ok=True, mode=0o700)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    imap, deliver = dovecot.start(WORK, PASSWORD) if dovecot.is_installed() else start_sample_imap()
+    smtp = SmtpServer(deliver, ME[1], PASSWORD, 0)
+    threading.Thread(target=smtp.serve_forever, daemon=True).start()
+    try:
+        environment = {**os.environ, "WORK_DIRECTORY": str(WORK), "BIND": BIND}
+        prepare(environment, imap_port=imap.port, smtp_port=smtp.port)
+        print(f"\n  Satchel is on http://{BIND}\n  Sign in as {ME[1]} with the password {PASSWORD}\n", flush=True)
+        return serve(environment)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        imap.close()
+
+
+def serve(environment: dict[str, str]) -> int:
+    """gunicorn, until it ends or Ctrl-C."""
+    web = subprocess.Popen([str(Path(sys.executable).with_name("gunicorn")), "wsgi:app"], env=environment)
+    try:
+        return web.wait()
+    except (KeyboardInterrupt, SystemExit):
+        web.terminate()
+        web.wait(30)
+        return 0
+
+
+class SampleImap:
+    """The project's own sample server, with the letters in memory."""
+
+    def __init__(self) -> None:
+        now = datetime.now(UTC)
+        self.store = Store(uidvalidity=int(now.timestamp()))
+        for item in letters(now):
+            self.store.create(item.folder).add(item.octets, item.flags, item.received_at)
+        self._server = ImapServer(self.store, ME[1], PASSWORD, 0)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def start_sample_imap() -> tuple[SampleImap, dovecot.Deliver]:
+    """The sample server and how mail is put into it."""
+    sample = SampleImap()
+    return sample, sample.store.deliver
+
+
+if __name__ == "__main__":
+    sys.exit(main())
