@@ -1,0 +1,17 @@
+"""What others ask about engines."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from app.engine.models import Engine
+from app.engine.times import EngineTimes
+
+
+def engine_is_alive(db: Session, now: datetime) -> bool:
+    """Whether any mail engine beat its heart lately; pages say *mail engine not running* when none did."""
+    since = now - timedelta(seconds=EngineTimes().dead_after_s)
+    return bool(db.scalar(select(exists().where(Engine.heartbeat_at > since))))

@@ -1,0 +1,415 @@
+"""A mail server in memory, and sessions on it that are MailSources: deterministic, and able to fail when told.
+
+server = FakeServer()
+server.deliver(b"Subject: hello\r\n\r\nHello")
+source = server.connect()
+source.changes("INBOX", None, [])
+"""
+
+from __future__ import annotations
+
+import email
+import email.message
+import socket
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from app.errors import ActionRefused, ConnectionLost, MailError, NoSuchFolder, NoSuchMessage, TooManyConnections
+from app.sources import (
+    HEADER_FIELDS,
+    NEW_AT_ONCE,
+    Applied,
+    Copy,
+    Delta,
+    Expunge,
+    FlagState,
+    FolderState,
+    FolderStatus,
+    Move,
+    RemoteFolder,
+    RemoteMessage,
+    Role,
+    SourceAction,
+    StoreFlags,
+    StoreLabels,
+)
+
+FIRST_RECEIVED = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
+WANTED = frozenset(name.lower() for name in HEADER_FIELDS)
+USUAL = {
+    "INBOX": Role.INBOX, "Drafts": Role.DRAFTS, "Sent": Role.SENT, "Archive": Role.ARCHIVE, "Junk": Role.JUNK,
+    "Trash": Role.TRASH,
+}  # fmt: skip
+
+
+@dataclass
+class FakeMessage:
+    uid: int
+    raw: bytes
+    flags: set[str]
+    received_at: datetime
+    modseq: int
+
+
+@dataclass
+class FakeFolder:
+    name: str
+    role: Role | None = None
+    uidvalidity: int = 1
+    uidnext: int = 1
+    modseq: int = 1
+    subscribed: bool = True
+    messages: dict[int, FakeMessage] = field(default_factory=dict)
+    vanished: dict[int, int] = field(default_factory=dict)  # UID → modseq of its end
+
+    def add(self, raw: bytes, flags: Iterable[str], received_at: datetime) -> int:
+        uid, self.uidnext, self.modseq = self.uidnext, self.uidnext + 1, self.modseq + 1
+        self.messages[uid] = FakeMessage(uid, raw, set(flags), received_at, self.modseq)
+        return uid
+
+    def remove(self, uid: int) -> FakeMessage | None:
+        self.modseq += 1
+        self.vanished[uid] = self.modseq
+        return self.messages.pop(uid, None)
+
+    @property
+    def unseen(self) -> int:
+        return sum("\\Seen" not in message.flags for message in self.messages.values())
+
+
+class FakeServer:
+    """Folders, who is connected, and faults to come.
+
+    `failures` holds errors that the next calls raise, method name → errors in order ("connect" too); `calls` lists
+    what was asked, as (method, folder or empty).
+    """
+
+    def __init__(self, *, can_idle: bool = True, has_modseq: bool = True, most_sessions: int = 10) -> None:
+        self.can_idle = can_idle
+        self.has_modseq = has_modseq
+        self.most_sessions = most_sessions
+        self.folders = {name: FakeFolder(name, role) for name, role in USUAL.items()}
+        self.sessions: list[FakeSource] = []
+        self.failures: dict[str, list[MailError]] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.lock = threading.RLock()
+        self._delivered = 0
+
+    def connect(self) -> FakeSource:
+        with self.lock:
+            self.asked("connect")
+            if len(self.sessions) >= self.most_sessions:
+                raise TooManyConnections(f"at most {self.most_sessions} sessions")
+            session = FakeSource(self)
+            self.sessions.append(session)
+            return session
+
+    def asked(self, method: str, folder: str = "") -> None:
+        self.calls.append((method, folder))
+        if self.failures.get(method):
+            raise self.failures[method].pop(0)
+
+    def deliver(self, raw: bytes, folder: str = "INBOX", flags: Iterable[str] = ()) -> int:
+        with self.lock:
+            self._delivered += 1
+            received_at = FIRST_RECEIVED + timedelta(minutes=self._delivered)
+            uid = self.get(folder).add(raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"), flags, received_at)
+            self.ring(folder)
+            return uid
+
+    def deliver_many(self, number: int, folder: str = "INBOX") -> None:
+        for i in range(1, number + 1):
+            self.deliver(simple_message(f"{folder} {i}"), folder)
+
+    def set_flags(self, folder: str, uid: int, flags: Iterable[str]) -> None:
+        with self.lock:
+            box = self.get(folder)
+            box.modseq += 1
+            box.messages[uid].flags, box.messages[uid].modseq = set(flags), box.modseq
+            self.ring(folder)
+
+    def expunge(self, folder: str, uid: int) -> None:
+        with self.lock:
+            self.get(folder).remove(uid)
+            self.ring(folder)
+
+    def start_over(self, folder: str) -> None:
+        """A new UIDVALIDITY: the same messages under new UIDs."""
+        with self.lock:
+            old = self.get(folder)
+            new = FakeFolder(folder, old.role, old.uidvalidity + 1, old.uidnext + 100)
+            for message in old.messages.values():
+                new.add(message.raw, message.flags, message.received_at)
+            self.folders[folder] = new
+            self.ring(folder)
+
+    def break_connections(self) -> None:
+        """Every session is dead from now on; new ones can be opened."""
+        with self.lock:
+            for session in list(self.sessions):
+                session.lose()
+
+    def get(self, folder: str) -> FakeFolder:
+        if folder not in self.folders:
+            raise NoSuchFolder(folder)
+        return self.folders[folder]
+
+    def ring(self, folder: str) -> None:
+        for session in self.sessions:
+            session.notice(folder)
+
+
+def simple_message(subject: str, text: str = "Hello\r\n", sender: str = "Alice <alice@example.net>") -> bytes:
+    """A plain message; its Message-ID is made from the subject."""
+    message_id = "".join(char if char.isalnum() else "." for char in subject)
+    head = f"From: {sender}\r\nTo: bob@example.org\r\nSubject: {subject}\r\nMessage-ID: <{message_id}@example.net>\r\n"
+    return f"{head}Date: Sun, 01 Nov 2026 09:00:00 +0000\r\n\r\n{text}".encode()
+
+
+class FakeSource:
+    """One session; see MailSource."""
+
+    caches_bodies = True
+    is_gmail = False
+
+    def __init__(self, server: FakeServer) -> None:
+        self._server = server
+        self._lost = False
+        self._watched: str | None = None
+        self._bell, self._ringer = socket.socketpair()
+        self._bell.setblocking(False)
+        self.can_idle = server.can_idle
+
+    def lose(self) -> None:
+        """The connection breaks."""
+        self._lost = True
+        self._ringer.close()
+        if self in self._server.sessions:
+            self._server.sessions.remove(self)
+
+    def notice(self, folder: str) -> None:
+        if self._watched == folder:
+            self._ringer.send(b"!")
+
+    def _ask(self, method: str, folder: str = "") -> FakeServer:
+        if self._lost:
+            raise ConnectionLost("the server closed the connection")
+        assert self._watched is None or method in ("has_news", "stop_watching"), f"{method} while watching"
+        self._server.asked(method, folder)
+        return self._server
+
+    def folders(self) -> Sequence[RemoteFolder]:
+        with self._server.lock:
+            server = self._ask("folders")
+            return [
+                RemoteFolder(box.name, "/", box.role, subscribed=box.subscribed, status=self._status(box))
+                for box in server.folders.values()
+            ]
+
+    def _status(self, box: FakeFolder) -> FolderStatus:
+        modseq = box.modseq if self._server.has_modseq else None
+        return FolderStatus(box.uidvalidity, box.uidnext, len(box.messages), box.unseen, modseq)
+
+    def changes(self, folder: str, since: FolderState | None, known: Sequence[int]) -> Delta:
+        with self._server.lock:
+            box = self._ask("changes", folder).get(folder)
+            reset = since is not None and since.uidvalidity != box.uidvalidity
+            had = set() if reset or since is None else set(known)
+            unknown = sorted(box.messages.keys() - had, reverse=True)
+            since_modseq = since.highestmodseq if since and not reset else None
+            return Delta(
+                state=FolderState(box.uidvalidity, box.uidnext, self._status(box).highestmodseq),
+                messages=len(box.messages),
+                unseen=box.unseen,
+                reset=reset,
+                flags=self._changed_flags(box, had, since_modseq),
+                vanished=frozenset(had - box.messages.keys()),
+                new=[_remote(box.messages[uid]) for uid in unknown[:NEW_AT_ONCE]],
+                unfetched=unknown[NEW_AT_ONCE:],
+            )
+
+    def _changed_flags(self, box: FakeFolder, had: set[int], since: int | None) -> Mapping[int, FlagState]:
+        changed = [box.messages[uid] for uid in sorted(had & box.messages.keys())]
+        return {
+            message.uid: FlagState(frozenset(message.flags), message.modseq)
+            for message in changed
+            if since is None or message.modseq > since
+        }
+
+    def headers(self, folder: str, uids: Sequence[int]) -> Iterator[Sequence[RemoteMessage]]:
+        for start in range(0, len(uids), 200):
+            with self._server.lock:
+                box = self._ask("headers", folder).get(folder)
+                chunk = [_remote(box.messages[uid]) for uid in uids[start : start + 200] if uid in box.messages]
+            yield chunk
+
+    def _get(self, method: str, folder: str, uid: int) -> FakeMessage:
+        box = self._ask(method, folder).get(folder)
+        if uid not in box.messages:
+            raise NoSuchMessage
+        return box.messages[uid]
+
+    def fetch(self, folder: str, uid: int, sections: Sequence[str]) -> Mapping[str, bytes]:
+        with self._server.lock:
+            message = self._get("fetch", folder, uid)
+            return {section: _section(message.raw, section) for section in sections}
+
+    def stream(self, folder: str, uid: int, section: str, chunk_octets: int) -> Iterator[bytes]:
+        with self._server.lock:
+            octets = _section(self._get("stream", folder, uid).raw, section)
+        for start in range(0, len(octets), chunk_octets):
+            yield octets[start : start + chunk_octets]
+
+    def previews(self, folder: str, wanted: Mapping[int, str], octets: int) -> Mapping[int, bytes]:
+        with self._server.lock:
+            box = self._ask("previews", folder).get(folder)
+            found = [(uid, section) for uid, section in wanted.items() if uid in box.messages]
+            return {uid: _section(box.messages[uid].raw, section)[:octets] for uid, section in found}
+
+    def apply(self, action: SourceAction) -> Applied:
+        with self._server.lock:
+            box = self._ask("apply", action.folder).get(action.folder)
+            here = [uid for uid in action.uids if uid in box.messages]
+            match action:
+                case StoreFlags():
+                    return self._store(box, here, action)
+                case Expunge():
+                    for uid in here:
+                        box.remove(uid)
+                    return Applied()
+                case StoreLabels():
+                    raise ActionRefused("no labels here")
+                case Move() | Copy():
+                    return self._copy(box, here, self._server.get(action.target), isinstance(action, Move))
+
+    def _store(self, box: FakeFolder, uids: Sequence[int], action: StoreFlags) -> Applied:
+        for uid in uids:
+            box.modseq += 1
+            message = box.messages[uid]
+            message.flags = (message.flags | action.add) - action.remove
+            message.modseq = box.modseq
+        return Applied()
+
+    def _copy(self, box: FakeFolder, uids: Sequence[int], target: FakeFolder, moves: bool) -> Applied:
+        copied = {}
+        for uid in uids:
+            message = box.messages[uid]
+            copied[uid] = target.add(message.raw, message.flags, message.received_at)
+            if moves:
+                box.remove(uid)
+        return Applied(copied, target.uidvalidity)
+
+    def append(
+        self, folder: str, message: bytes, flags: Iterable[str], received_at: datetime | None = None
+    ) -> int | None:
+        with self._server.lock:
+            box = self._ask("append", folder).get(folder)
+            uid = box.add(message, flags, received_at or FIRST_RECEIVED)
+            self._server.ring(folder)
+            return uid
+
+    def find_by_message_id(self, folder: str, message_id: str) -> Sequence[int]:
+        with self._server.lock:
+            box = self._ask("find_by_message_id", folder).get(folder)
+            wanted = f"<{message_id}>"
+            return [m.uid for m in box.messages.values() if email.message_from_bytes(m.raw)["Message-ID"] == wanted]
+
+    def create_folder(self, name: str) -> None:
+        with self._server.lock:
+            self._ask("create_folder", name).folders.setdefault(name, FakeFolder(name))
+
+    def rename_folder(self, name: str, new_name: str) -> None:
+        with self._server.lock:
+            server = self._ask("rename_folder", name)
+            box = server.get(name)
+            del server.folders[name]
+            box.name = new_name
+            server.folders[new_name] = box
+
+    def delete_folder(self, name: str) -> None:
+        with self._server.lock:
+            self._ask("delete_folder", name).folders.pop(name, None)
+
+    def subscribe(self, name: str, *, subscribed: bool) -> None:
+        with self._server.lock:
+            self._ask("subscribe", name).get(name).subscribed = subscribed
+
+    def start_watching(self, folder: str) -> int:
+        with self._server.lock:
+            self._ask("start_watching", folder)
+            self._watched = folder
+            return self._bell.fileno()
+
+    def has_news(self) -> bool:
+        with self._server.lock:
+            self._ask("has_news")
+            try:
+                return bool(self._bell.recv(4096))
+            except BlockingIOError:
+                return False
+
+    def stop_watching(self) -> None:
+        with self._server.lock:
+            self._ask("stop_watching")
+            self._watched = None
+
+    def noop(self) -> None:
+        self._ask("noop")
+
+    def close(self) -> None:
+        with self._server.lock:
+            self._lost = True
+            self._bell.close()
+            self._ringer.close()
+            if self in self._server.sessions:
+                self._server.sessions.remove(self)
+
+
+def _remote(message: FakeMessage) -> RemoteMessage:
+    parsed = email.message_from_bytes(message.raw)
+    wanted = [f"{name}: {value}\r\n" for name, value in parsed.items() if name.lower() in WANTED]
+    return RemoteMessage(
+        uid=message.uid,
+        flags=frozenset(message.flags),
+        received_at=message.received_at,
+        size_octets=len(message.raw),
+        header="".join(wanted).encode("utf-8", "surrogateescape") + b"\r\n",
+        bodystructure=bodystructure(parsed),
+        modseq=message.modseq,
+    )
+
+
+def _section(raw: bytes, section: str) -> bytes:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    if section == "":
+        return raw
+    if section in ("HEADER", "TEXT"):
+        return head + b"\r\n\r\n" if section == "HEADER" else body
+    part = _part(email.message_from_bytes(raw), [int(number) for number in section.split(".")])
+    payload = part.get_payload()
+    assert isinstance(payload, str)
+    return payload.encode("utf-8", "surrogateescape").replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def _part(message: email.message.Message, numbers: Sequence[int]) -> email.message.Message:
+    for number in numbers:
+        if message.is_multipart():
+            message = message.get_payload(number - 1)  # type: ignore[assignment]
+    return message
+
+
+def bodystructure(part: email.message.Message) -> bytes:
+    """BODYSTRUCTURE of a simple message, as a server would send it (RFC 9051 §7.5.2); no message/rfc822."""
+    if part.is_multipart():
+        children = b"".join(bodystructure(child) for child in part.get_payload())  # type: ignore[arg-type]
+        return b"(" + children + b' "' + part.get_content_subtype().encode() + b'" NIL NIL NIL NIL)'
+    encoding = str(part.get("Content-Transfer-Encoding", "7bit"))
+    octets = len(str(part.get_payload()).encode("utf-8", "surrogateescape"))
+    name = part.get_filename()
+    disposition = f'("attachment" ("filename" "{name}"))' if name else "NIL"
+    lines = " 1" if part.get_content_maintype() == "text" else ""
+    charset = part.get_content_charset() or "us-ascii"
+    kind = f'"{part.get_content_maintype()}" "{part.get_content_subtype()}" ("charset" "{charset}")'
+    return f'({kind} NIL NIL "{encoding}" {octets}{lines} NIL {disposition} NIL NIL)'.encode()
