@@ -30,6 +30,7 @@ class Runtime:
     vault: Vault
 
     def dispose(self) -> None:
+        self.bus.close()
         self.public.dispose()
         self.private.dispose()
 

@@ -28,6 +28,7 @@ class Server:
     """Databases are made from migrated templates: a copy takes milliseconds, a migration a second."""
 
     socket_folder: Path
+    binaries: Path
     _numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str) -> str:
@@ -50,6 +51,29 @@ class Server:
         name = url.rsplit("/", 1)[1].partition("?")[0] if "?host" not in url else url.split("?")[0].rsplit("/", 1)[1]
         self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    def initialise(self) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(self.socket_folder, "postgres")
+        self._run("initdb", "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8")
+
+    def start(self) -> None:
+        folder = self.socket_folder
+        settings = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+        self._run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", settings, "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-m", "immediate", "stop", check=False)
+
+    def restart(self) -> None:
+        """Every connection breaks."""
+        self.stop()
+        self.start()
+
+    def _run(self, program: str, *words: str, check: bool = True) -> None:
+        as_owner = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # it refuses to run as root
+        command = [*as_owner, str(self.binaries / program), "-D", str(self.socket_folder / "data"), *words]
+        subprocess.run(command, check=check, capture_output=True, cwd=self.socket_folder)
+
 
 @contextmanager
 def serve() -> Iterator[Server]:
@@ -58,37 +82,11 @@ def serve() -> Iterator[Server]:
     if binaries is None:
         pytest.skip("PostgreSQL is not installed: nothing was tested on it")
     folder = Path(tempfile.mkdtemp(prefix="satchel-pg-"))
+    server = Server(folder, binaries)
     try:
-        with _running(binaries, folder):
-            yield Server(folder)
+        server.initialise()
+        server.start()
+        yield server
     finally:
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _running(binaries: Path, folder: Path) -> Iterator[None]:
-    data = folder / "data"
-    as_owner: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        shutil.chown(folder, "postgres")
-        as_owner = ["runuser", "-u", "postgres", "--"]
-    settings = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
-    control = [*as_owner, str(binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log")]
-    initdb = [
-        *as_owner,
-        str(binaries / "initdb"),
-        "-D",
-        str(data),
-        "-U",
-        "postgres",
-        "-A",
-        "trust",
-        "-N",
-        "--locale=C.UTF-8",
-    ]
-    subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
-    subprocess.run([*control, "-o", settings, "start"], check=True, capture_output=True, cwd=folder)
-    try:
-        yield
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=False, capture_output=True, cwd=folder)

@@ -74,3 +74,8 @@ class PostgresBus:
 
     def subscribe(self) -> PostgresSubscription:
         return PostgresSubscription(self._conninfo)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()

@@ -22,6 +22,7 @@ class Topic(StrEnum):
     SETTINGS = "settings"  # 0: the mode or another site-wide setting changed
 
 
+MAX_DIGITS = 18  # an id fits a signed 64-bit integer
 TOPICS = frozenset(topic.value for topic in Topic)
 
 
@@ -39,7 +40,7 @@ class Bell:
     def decode(cls, text: str) -> Bell | None:
         """The bell in `text`, or None for anything that is not one (another version's, or noise)."""
         topic, _, subject = text.partition(" ")
-        if topic not in TOPICS or not subject.isdecimal():
+        if topic not in TOPICS or not (subject.isascii() and subject.isdecimal() and len(subject) <= MAX_DIGITS):
             return None
         return cls(Topic(topic), int(subject))
 
@@ -64,3 +65,7 @@ class Bus(Protocol):
     def ring(self, *bells: Bell) -> None: ...
 
     def subscribe(self) -> Subscription: ...
+
+    def close(self) -> None:
+        """Let go of what ringing needed; subscriptions are closed by their owners."""
+        ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import struct
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Self
 from app.bus.protocol import Bell
 
 MAX_DATAGRAM_OCTETS = 256
+PATIENCE = struct.pack("ll", 0, 2_000)  # a timeval: 2 ms; Linux queues as few as 10 datagrams, a burst is more
 
 
 class UnixSubscription:
@@ -57,7 +59,7 @@ class UnixBus:
 
     def ring(self, *bells: Bell) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ringer:
-            ringer.setblocking(False)
+            ringer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, PATIENCE)
             for listener in self._folder.glob("*.bell"):
                 for bell in bells:
                     _send(ringer, listener, bell)
@@ -65,11 +67,14 @@ class UnixBus:
     def subscribe(self) -> UnixSubscription:
         return UnixSubscription(self._folder)
 
+    def close(self) -> None:
+        """Each ring opened and closed its own socket."""
+
 
 def _send(ringer: socket.socket, listener: Path, bell: Bell) -> None:
     try:
         ringer.sendto(bell.encode().encode("ascii"), str(listener))
     except ConnectionRefusedError:  # its process died without closing
         listener.unlink(missing_ok=True)
-    except OSError:  # gone this instant, or its buffer is full: a lost bell costs a poll interval
+    except OSError:  # gone this instant, or it does not listen: a lost bell costs a poll interval
         pass
