@@ -40,7 +40,13 @@ class FolderStatus:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFolder:
-    """A folder as the source lists it; `name` is its whole path, decoded to Unicode."""
+    """A folder as the source lists it; `name` is its whole path, decoded to Unicode.
+
+    `label` is set on Gmail (X-GM-EXT-1) for every folder that only shows a label of messages stored in the folder with
+    Role.ALL: such a folder is not synced.  Its messages are the rows of All Mail whose labels contain `label`
+    ("\\Inbox", "\\Sent", "Travel/2026"); actions on them name All Mail and its UIDs.  Stored, and synced, are All Mail,
+    Junk and Trash, whose `label` is None; between them each message is exactly once.
+    """
 
     name: str
     delimiter: str | None
@@ -48,6 +54,7 @@ class RemoteFolder:
     selectable: bool = True
     subscribed: bool = True
     status: FolderStatus | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +131,17 @@ NEW_AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class StoreFlags:
-    """Add and remove flags or keywords."""
+    """Add and remove flags or keywords.
+
+    As in all actions: where `uidvalidity` is given and the folder has another by now, the UIDs mean other messages;
+    nothing is done then, and NoSuchMessage raised.
+    """
 
     folder: str
     uids: tuple[int, ...]
     add: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
+    uidvalidity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +151,7 @@ class Move:
     folder: str
     uids: tuple[int, ...]
     target: str
+    uidvalidity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +159,7 @@ class Copy:
     folder: str
     uids: tuple[int, ...]
     target: str
+    uidvalidity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +168,18 @@ class Expunge:
 
     folder: str
     uids: tuple[int, ...]
+    uidvalidity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StoreLabels:
-    """Add and remove Gmail labels (X-GM-LABELS)."""
+    """Add and remove Gmail labels (X-GM-LABELS).  Archiving is removing "\\Inbox" in All Mail."""
 
     folder: str
     uids: tuple[int, ...]
     add: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
+    uidvalidity: int | None = None
 
 
 SourceAction = StoreFlags | Move | Copy | Expunge | StoreLabels
@@ -242,7 +258,11 @@ class MailSource(Protocol):
     def subscribe(self, name: str, *, subscribed: bool) -> None: ...
 
     def start_watching(self, folder: str) -> int:
-        """Begin IDLE on `folder` and return the file descriptor to select on; nothing else until `stop_watching`."""
+        """Begin IDLE on `folder` and return the file descriptor to select on; nothing else until `stop_watching`.
+
+        Call `has_news` once before the first select: the first news may have come with the server's consent.  What
+        happened before is not told: ask `changes`, on another session, after watching has begun.
+        """
         ...
 
     def has_news(self) -> bool:
