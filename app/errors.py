@@ -27,6 +27,9 @@ MailError
 │   └── FolderMissing            TRYCREATE, NONEXISTENT
 ├── ProtocolError                the peer broke its protocol or one of our bounds
 ├── SubmissionRefused            SMTP refused the sender or the message for good
+├── SubmissionDeferred           SMTP said: not now (4xx); nobody has the message yet
+├── FateUnknown                  the message may or may not have been accepted: never sent again unasked
+├── DraftConflict                the draft was saved elsewhere meanwhile, or is on its way out
 └── EngineSilent                 the mail engine did not answer in time
 """
 
@@ -134,6 +137,15 @@ class ProtocolError(MailError): ...
 class SubmissionRefused(MailError): ...
 
 
+class SubmissionDeferred(MailError): ...
+
+
+class FateUnknown(MailError): ...
+
+
+class DraftConflict(MailError): ...
+
+
 class EngineSilent(MailError): ...
 
 
@@ -148,6 +160,7 @@ HTTP_STATUS: dict[type[MailError], int] = {
     ActionRefused: 409,
     EngineSilent: 503,
     SubmissionRefused: 422,
+    DraftConflict: 409,
     ProtocolError: 502,
     MailError: 500,
 }

@@ -48,9 +48,16 @@ class Outgoing(Base):
     recipients: Mapped[list[str]] = mapped_column(JSON)
     subject: Mapped[str] = mapped_column(Text, default="")  # for lists and notices
     message_id: Mapped[str] = mapped_column(Text)  # without angle brackets
-    message: Mapped[bytes]
-    results: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # recipient → the server's refusal
+    message: Mapped[bytes] = mapped_column(deferred=True)
+    bcc: Mapped[str] = mapped_column(Text, default="")  # not on the wire; in the copy in Sent
+    needs_smtputf8: Mapped[bool] = mapped_column(default=False)  # RFC 6531: a local part is not ASCII
+    is_remainder: Mapped[bool] = mapped_column(
+        default=False
+    )  # recipients put off while others accepted: no copy, no flag
+    results: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # recipient → the server's refusal, in words
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     not_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    looked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when Sent was last searched for an unknown one
     attempts: Mapped[int] = mapped_column(default=0)
-    error: Mapped[str] = mapped_column(Text, default="")
+    error: Mapped[str] = mapped_column(Text, default="")  # why it waits, or was refused

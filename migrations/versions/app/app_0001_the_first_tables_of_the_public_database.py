@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_login_failure")),
     )
     with op.batch_alter_table("login_failure", schema=None) as batch_op:
+        batch_op.create_index("ix_login_failure_failed_at", ["failed_at"], unique=False)
         batch_op.create_index("ix_login_failure_key_failed_at", ["key", "failed_at"], unique=False)
 
     op.create_table(
@@ -161,6 +162,7 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("address", sa.String(length=45), nullable=False),
         sa.Column("user_agent", sa.String(length=300), nullable=False),
+        sa.Column("stay", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_user_session_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_session")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_user_session_token_hash")),
@@ -387,17 +389,13 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("filed_folder_id", sa.Integer(), nullable=True),
-        sa.Column("filed_uid", sa.Integer(), nullable=True),
-        sa.Column("filed_version", sa.Integer(), nullable=False),
+        sa.Column("handed_over", sa.Boolean(), nullable=False),
+        sa.Column("file_after", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["account_id"], ["mail_account.id"], name=op.f("fk_draft_account_id"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(
             ["answers_message_id"], ["message.id"], name=op.f("fk_draft_answers_message_id"), ondelete="SET NULL"
-        ),
-        sa.ForeignKeyConstraint(
-            ["filed_folder_id"], ["folder.id"], name=op.f("fk_draft_filed_folder_id"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(
             ["identity_id"], ["identity.id"], name=op.f("fk_draft_identity_id"), ondelete="SET NULL"
@@ -408,7 +406,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("draft", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_draft_account_id"), ["account_id"], unique=False)
+        batch_op.create_index("ix_draft_file_after", ["account_id", "file_after"], unique=False)
         batch_op.create_index("ix_draft_user", ["user_id", "updated_at"], unique=False)
 
     op.create_table(
@@ -431,6 +429,8 @@ def upgrade() -> None:
         sa.Column("content_type", sa.String(length=255), nullable=False),
         sa.Column("octets", sa.Integer(), nullable=False),
         sa.Column("content_id", sa.String(length=200), nullable=False),
+        sa.Column("origin", sa.String(length=120), nullable=False),
+        sa.Column("complete", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["draft_id"], ["draft.id"], name=op.f("fk_draft_attachment_draft_id"), ondelete="CASCADE"
         ),
@@ -439,6 +439,29 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("draft_attachment", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_draft_attachment_draft_id"), ["draft_id"], unique=False)
+
+    op.create_table(
+        "filed_draft",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("folder_id", sa.Integer(), nullable=False),
+        sa.Column("draft_id", sa.Integer(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("uid", sa.BigInteger(), nullable=True),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["mail_account.id"], name=op.f("fk_filed_draft_account_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["draft_id"], ["draft.id"], name=op.f("fk_filed_draft_draft_id"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(
+            ["folder_id"], ["folder.id"], name=op.f("fk_filed_draft_folder_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_filed_draft")),
+    )
+    with op.batch_alter_table("filed_draft", schema=None) as batch_op:
+        batch_op.create_index("ix_filed_draft_account", ["account_id", "message_id"], unique=False)
+        batch_op.create_index("ix_filed_draft_draft", ["draft_id"], unique=False)
 
     op.create_table(
         "outbox",
@@ -455,9 +478,14 @@ def upgrade() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("message_id", sa.Text(), nullable=False),
         sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("bcc", sa.Text(), nullable=False),
+        sa.Column("needs_smtputf8", sa.Boolean(), nullable=False),
+        sa.Column("is_remainder", sa.Boolean(), nullable=False),
         sa.Column("results", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -500,6 +528,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_outbox_account_id"))
 
     op.drop_table("outbox")
+    with op.batch_alter_table("filed_draft", schema=None) as batch_op:
+        batch_op.drop_index("ix_filed_draft_draft")
+        batch_op.drop_index("ix_filed_draft_account")
+
+    op.drop_table("filed_draft")
     with op.batch_alter_table("draft_attachment", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_draft_attachment_draft_id"))
 
@@ -507,7 +540,7 @@ def downgrade() -> None:
     op.drop_table("body_chunk")
     with op.batch_alter_table("draft", schema=None) as batch_op:
         batch_op.drop_index("ix_draft_user")
-        batch_op.drop_index(batch_op.f("ix_draft_account_id"))
+        batch_op.drop_index("ix_draft_file_after")
 
     op.drop_table("draft")
     with op.batch_alter_table("cached_section", schema=None) as batch_op:
@@ -570,6 +603,7 @@ def downgrade() -> None:
     op.drop_table("mail_services")
     with op.batch_alter_table("login_failure", schema=None) as batch_op:
         batch_op.drop_index("ix_login_failure_key_failed_at")
+        batch_op.drop_index("ix_login_failure_failed_at")
 
     op.drop_table("login_failure")
     op.drop_table("engine")

@@ -14,8 +14,8 @@ depends_on = None
 TRIGGERS = {
     "mail_account": (
         "UPDATE outbox SET account_id = NULL WHERE account_id = OLD.id",
-        "UPDATE draft SET account_id = NULL, identity_id = NULL, answers_message_id = NULL, filed_folder_id = NULL,"
-        " filed_uid = NULL, filed_version = 0 WHERE account_id = OLD.id",
+        "UPDATE draft SET account_id = NULL, identity_id = NULL, answers_message_id = NULL WHERE account_id = OLD.id",
+        "DELETE FROM filed_draft WHERE account_id = OLD.id",
         "DELETE FROM identity WHERE account_id = OLD.id",
         "DELETE FROM action WHERE account_id = OLD.id",
         "DELETE FROM body_request WHERE account_id = OLD.id",
