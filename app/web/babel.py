@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask, request
-from flask_babel import Babel
+from flask_babel import Babel, get_locale
 from flask_login import current_user
 
 LANGUAGES = ("en",)
@@ -11,6 +11,7 @@ LANGUAGES = ("en",)
 
 def init_app(app: Flask) -> None:
     Babel(app, locale_selector=chosen_language, timezone_selector=chosen_timezone)
+    app.add_template_global(get_locale)
 
 
 def chosen_language() -> str:

@@ -1,0 +1,82 @@
+"""What a request asks of a folder's list, and the list that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from app.errors import NoSuchFolder
+from app.mailbox.rows import RowView, Words, row_views
+from app.mirror import queries
+from app.mirror.queries import Cursor, ListFilter, ListRow
+from app.mirror.tree import AccountTree, FolderRow
+from app.web.filters import Calendar
+
+PAGE_ROWS = 50
+FILTERS = {filter.value: filter for filter in ListFilter}
+MAX_ROWS = 500  # what a refresh of an endlessly scrolled list may ask for at once
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The part of a list that is wanted: older than `before`, at most `limit` rows."""
+
+    filter: ListFilter = ListFilter.ALL
+    conversations: bool = True
+    before: Cursor | None = None
+    limit: int = PAGE_ROWS
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, str], *, conversations: bool) -> Asked:
+        """What the query string asks; anything it does not understand falls back to the default."""
+        wanted, view = arguments.get("filter", ""), arguments.get("view", "")
+        return cls(
+            filter=FILTERS.get(wanted, ListFilter.ALL),
+            conversations=view == "conversations" if view in ("messages", "conversations") else conversations,
+            before=Cursor.decode(arguments.get("before", "")),
+            limit=_limit(arguments.get("limit", "")),
+        )
+
+    def address(self, **changes: str) -> dict[str, str]:
+        """The query of a link that asks for the same with `changes`; empty values are left out."""
+        same = {"filter": self.filter.value, "view": "conversations" if self.conversations else "messages"}
+        return {name: value for name, value in {**same, **changes}.items() if value}
+
+
+def _limit(text: str) -> int:
+    wanted = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else PAGE_ROWS
+    return min(max(wanted, PAGE_ROWS), MAX_ROWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of a folder: the rows as they read, and where the next page begins."""
+
+    asked: Asked
+    rows: Sequence[RowView]
+    older: Cursor | None
+
+
+def find_place(tree: Sequence[AccountTree], folder_id: int) -> tuple[AccountTree, FolderRow]:
+    """The folder and its account in a person's own tree.  Raises NoSuchFolder, also for somebody else's."""
+    for account in tree:
+        for folder in account.folders:
+            if folder.id == folder_id and folder.selectable:
+                return account, folder
+    raise NoSuchFolder
+
+
+def load_listing(db: Session, account: AccountTree, folder: FolderRow, asked: Asked, calendar: Calendar) -> Listing:
+    found = _query(db, folder.id, asked)
+    own = frozenset({account.account.address.lower()})
+    words = Words(_("me"), _("(no sender)"), _("(no recipient)"), _("(no subject)"))
+    rows = tuple(row_views(found, calendar, role=folder.role, own=own, words=words))
+    return Listing(asked, rows, queries.next_cursor(found, asked.limit))
+
+
+def _query(db: Session, folder_id: int, asked: Asked) -> Sequence[ListRow]:
+    ask = queries.list_conversations if asked.conversations else queries.list_messages
+    return ask(db, folder_id, before=asked.before, limit=asked.limit, filter=asked.filter)
