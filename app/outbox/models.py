@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
@@ -11,23 +10,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
-
-
-class OutboxState(StrEnum):
-    """scheduled → held → sending → accepted → filed; and the other ends.
-
-    `held` waits for the undo time; `sending` was written before the first byte went out, so a crash there leaves a
-    message whose fate is unknown, which is looked for in Sent before anyone is asked.
-    """
-
-    SCHEDULED = "scheduled"
-    HELD = "held"
-    SENDING = "sending"
-    ACCEPTED = "accepted"  # by the server; the copy in Sent is still to be filed
-    FILED = "filed"
-    CANCELLED = "cancelled"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
+from app.outbox.states import OutboxState
 
 
 class Outgoing(Base):
