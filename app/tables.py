@@ -5,9 +5,21 @@ from app.actions import models as actions
 from app.compose import models as compose
 from app.engine import models as engine
 from app.mail_services import models as mail_services
+from app.messages import models as messages
 from app.mirror import models as mirror
 from app.outbox import models as outbox
 from app.users import models as users
 from app.vault import models as vault
 
-__all__ = ["accounts", "actions", "compose", "engine", "mail_services", "mirror", "outbox", "users", "vault"]
+__all__ = [
+    "accounts",
+    "actions",
+    "compose",
+    "engine",
+    "mail_services",
+    "messages",
+    "mirror",
+    "outbox",
+    "users",
+    "vault",
+]
