@@ -1,8 +1,8 @@
-"""Where a mail server is and how to speak to it."""
+"""Where a mail server is, how to speak to it, and what opens it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -21,3 +21,18 @@ class Endpoint:
     host: str
     port: int
     tls: Tls = Tls.IMPLICIT
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What opens both servers of an account: passwords, or one access token for XOAUTH2.  Its repr shows neither."""
+
+    imap_username: str
+    smtp_username: str
+    imap_password: str = field(default="", repr=False)
+    smtp_password: str = field(default="", repr=False)
+    access_token: str = field(default="", repr=False)
+
+    @property
+    def uses_token(self) -> bool:
+        return bool(self.access_token)
