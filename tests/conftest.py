@@ -27,7 +27,7 @@ from app.users.models import User, UserRole
 from app.vault.keyring import ensure_keys
 from tests import postgres
 
-pytest_plugins = ["tests.servers.certificates", "tests.servers.dovecot"]  # authority, dovecot, mail_user
+pytest_plugins = ["tests.servers.certificates", "tests.servers.dovecot", "tests.servers.smtp_sink"]
 
 CORPORA = Path(os.environ.get("SATCHEL_CORPORA", Path(__file__).parent.parent.parent / "shared" / "corpora"))
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
