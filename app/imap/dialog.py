@@ -1,0 +1,245 @@
+"""A dialog with an IMAP server: commands go out together, their answers are read in order and in bounds."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from app.errors import MailError, ProtocolError
+from app.imap import names, refusals
+from app.imap.wire import Wire
+
+TURN_OCTETS = 16_777_216
+LITERAL_AHEAD = re.compile(rb"\{(\d{1,10})\}\r\n\Z")
+STATUS_RESPONSE = re.compile(rb"\* (?:OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
+TAGGED = re.compile(rb"([A-Z]\d+) (OK|NO|BAD)(?: (.*))?", re.IGNORECASE | re.DOTALL)
+
+
+class Literal(bytes):
+    """Part of a command that is sent as a literal, so it may hold any octet but NUL."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command without its tag.  `pieces` are joined as they are; whoever makes one has quoted what is not its own."""
+
+    pieces: tuple[bytes, ...]
+
+    def __init__(self, *pieces: bytes) -> None:
+        object.__setattr__(self, "pieces", pieces)
+
+
+@dataclass
+class Reply:
+    """How a command ended: OK, NO or BAD, and the words with it; no status yet while it runs."""
+
+    tag: bytes
+    status: bytes = b""
+    words: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.status == b"OK"
+
+    def check(self) -> None:
+        """Raises FolderFull, FolderMissing, ActionRefused or ProtocolError if the server did not agree."""
+        if not self.ok:
+            raise refusals.command_error(self.status, self.words)
+
+
+@dataclass
+class Turn:
+    """Commands sent together, their replies, and the untagged responses that came before the last of these.
+
+    Servers may answer commands of a turn in any order (RFC 9051 §5.5), so which response belongs to which command is
+    told by what it says.
+    """
+
+    replies: list[Reply]
+    most_octets: int
+    untagged: list[bytes] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        return all(reply.status for reply in self.replies)
+
+    def check(self) -> Turn:
+        """Itself if every command succeeded; raises what the first other one means."""
+        for reply in self.replies:
+            reply.check()
+        return self
+
+    def code(self, name: str) -> str | None:
+        """The argument of a response code such as UIDVALIDITY, wherever in the turn it was told."""
+        pattern = re.compile(rf"\[{re.escape(name)}(?: ([^\]]*))?\]", re.IGNORECASE)
+        words = [text_of(line) for line in self.untagged if STATUS_RESPONSE.match(line)]
+        words += [reply.words for reply in self.replies]
+        found = next(filter(None, map(pattern.match, words)), None)
+        return (found[1] or "") if found else None
+
+
+def text_of(status_response: bytes) -> str:
+    """The words of "* OK words"."""
+    return b" ".join(status_response.split(b" ", 2)[2:]).decode("utf-8", "replace").strip()
+
+
+class ImapSession:
+    """Commands and replies on one connection, signed in.  Not thread-safe.
+
+    After ConnectionLost, TimedOut, TlsFailed or ProtocolError the session is closed.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.capabilities: frozenset[str] = frozenset()
+        self.enabled: frozenset[str] = frozenset()
+        self.selected: str | None = None  # the server's name of the selected folder
+        self._number = 0
+        self._awaited: deque[Turn] = deque()
+
+    def has(self, *capabilities: str) -> bool:
+        return self.capabilities.issuperset(capabilities)
+
+    def run(self, *commands: Command, most_octets: int = TURN_OCTETS) -> Turn:
+        """Send commands that do not depend on each other in one write, and read all their replies."""
+        return self.receive(self.send(*commands, most_octets=most_octets))
+
+    def ask(self, *pieces: bytes) -> Turn:
+        """One command that must succeed."""
+        return self.run(Command(*pieces)).check()
+
+    def send(self, *commands: Command, most_octets: int = TURN_OCTETS) -> Turn:
+        """Send commands without waiting; their replies are read by `receive`, or passed over by whatever comes next."""
+        turn = Turn([self._new_reply() for _ in commands], most_octets)
+        self._awaited.append(turn)
+        with self._closing_on_fault():
+            self.wire.begin_turn(turn.most_octets)
+            self._write(commands, turn)
+        return turn
+
+    def receive(self, turn: Turn) -> Turn:
+        with self._closing_on_fault():
+            self.wire.begin_turn(turn.most_octets)
+            while not turn.is_complete:
+                self._read_one()
+        return turn
+
+    def _new_reply(self) -> Reply:
+        self._number += 1
+        return Reply(b"S%d" % self._number)
+
+    def _write(self, commands: Sequence[Command], turn: Turn) -> None:
+        """Send everything at once; only a literal the server must first agree to makes it wait (RFC 9051 §4.3)."""
+        out = b""
+        for command, reply in zip(commands, turn.replies, strict=True):
+            out += reply.tag + b" "
+            for piece in command.pieces:
+                if not isinstance(piece, Literal):
+                    out += piece
+                elif self._takes_unasked(piece):
+                    out += b"{%d+}\r\n" % len(piece) + piece
+                else:
+                    self.wire.send(out + b"{%d}\r\n" % len(piece))
+                    if not self._may_go_on(reply):
+                        out = b""
+                        break
+                    out = bytes(piece)
+            else:
+                out += b"\r\n"
+        self.wire.send(out)
+
+    def _takes_unasked(self, literal: bytes) -> bool:
+        """RFC 7888: LITERAL+ of any size, LITERAL- up to 4,096 octets."""
+        return self.has("LITERAL+") or (self.has("LITERAL-") and len(literal) <= 4096)
+
+    def _may_go_on(self, reply: Reply) -> bool:
+        """Wait until the server wants the literal; False if it refuses the command instead."""
+        while not reply.status:
+            if self._read_one() == b"+":
+                return True
+        return False
+
+    def _read_one(self) -> bytes:
+        """Read one response and put it where it belongs; returns its first octet."""
+        response = self._read_response()
+        first = response[:1]
+        if first == b"*":
+            self._take_untagged(response)
+        elif first != b"+":
+            self._take_completion(response)
+        return first
+
+    def _read_response(self) -> bytes:
+        """A whole response with its literals, without the last CRLF."""
+        line = self.wire.readline()
+        if line.endswith(b"}\r\n") and line.startswith(b"* ") and not STATUS_RESPONSE.match(line):
+            pieces = [line]
+            while ahead := LITERAL_AHEAD.search(pieces[-1]):
+                pieces.append(self.wire.read(int(ahead[1])))
+                pieces.append(self.wire.readline())
+            line = b"".join(pieces)
+        return line[:-2] if line.endswith(b"\r\n") else line[:-1]
+
+    def _take_untagged(self, response: bytes) -> None:
+        if response[2:5].upper() == b"BYE":
+            raise refusals.bye_error(text_of(response))
+        if self._awaited:
+            self._awaited[0].untagged.append(response)
+
+    def _take_completion(self, response: bytes) -> None:
+        match = TAGGED.fullmatch(response)
+        running = [reply for turn in self._awaited for reply in turn.replies if not reply.status]
+        reply = next((reply for reply in running if match and reply.tag == match[1]), None)
+        if match is None or reply is None:
+            raise ProtocolError("the server answers something that was not asked")
+        reply.status, reply.words = match[2].upper(), (match[3] or b"").decode("utf-8", "replace")
+        while self._awaited and self._awaited[0].is_complete:
+            self._awaited.popleft()
+
+    def begin_idle(self) -> Turn:
+        """Send IDLE (RFC 2177) and wait for the server's consent."""
+        turn = self.send(Command(b"IDLE"))
+        with self._closing_on_fault():
+            if not self._may_go_on(turn.replies[0]):
+                turn.replies[0].check()
+                raise ProtocolError("the server ended IDLE before it began")
+        return turn
+
+    def waiting_lines(self, turn: Turn) -> Iterator[bytes]:
+        """What has come while idling; the completion, if the server ended it, is taken.  Never waits."""
+        with self._closing_on_fault():
+            self.wire.begin_turn(turn.most_octets)
+            while (line := self.wire.read_waiting_line()) is not None:
+                if line.startswith(b"* BYE"):
+                    raise refusals.bye_error(text_of(line))
+                if not line.startswith((b"*", b"+")):
+                    self._take_completion(line.rstrip(b"\r\n"))
+                yield line
+
+    def end_idle(self, turn: Turn) -> None:
+        with self._closing_on_fault():
+            self.wire.begin_turn(turn.most_octets)
+            self.wire.send(b"DONE\r\n")
+        self.receive(turn)
+
+    @contextmanager
+    def _closing_on_fault(self) -> Iterator[None]:
+        """A fault in between leaves replies unread, so the session is of no use."""
+        try:
+            yield
+        except MailError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Hang up.  No LOGOUT: nobody should wait for a server to say good-bye."""
+        self.wire.close()
+
+
+def astring(text: str) -> bytes:
+    """`text` as a quoted string, or as a literal where it has octets a quoted string may not hold."""
+    octets = text.encode("utf-8", "surrogateescape")
+    return names.quoted(octets) if text.isascii() else Literal(octets)
