@@ -5,10 +5,13 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import cli, db, runtime
+from app import cli, db, extensions, runtime
 from app.config import Config
-from app.users import sessions
-from app.web import babel, error_pages, filters, menu, security_headers, shell
+from app.mail_services import gate
+from app.notices import background
+from app.users import sessions, settings_views
+from app.users import views as users
+from app.web import babel, error_pages, filters, menu, request_checks, security_headers, shell
 
 
 def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = None) -> Flask:
@@ -18,8 +21,12 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
     app.config.from_mapping(parts.config.flask_settings())
     runtime.init_app(app, parts)
     db.init_app(app, parts.public)
-    for part in (sessions, babel, error_pages, filters, menu, security_headers, shell, cli):
+    for part in (sessions, gate, request_checks, babel, error_pages, filters, menu, security_headers, background):
         part.init_app(app)
+    for activity in (shell, users, settings_views):
+        activity.init_app(app)
+    cli.init_app(app)
+    extensions.load(app, parts.config.extensions)
     if parts.config.trusted_proxies:
         hops = parts.config.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

@@ -80,6 +80,17 @@ class Config:
     def is_https(self) -> bool:
         return self.public_url.startswith("https://")
 
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Names a request may ask for: the public one, else this machine's own for itself."""
+        public = urlsplit(self.public_url).hostname
+        return (public,) if public else ("localhost", "127.0.0.1")
+
+    @property
+    def base_url(self) -> str:
+        """Where links in mails and on the terminal begin, without a slash at the end."""
+        return self.public_url.rstrip("/") or f"http://127.0.0.1:{self.bind.rpartition(':')[2]}"
+
     def flask_settings(self) -> dict[str, object]:
         """What Flask and its extensions read, derived from ours."""
         return {
@@ -88,6 +99,7 @@ class Config:
             "SESSION_COOKIE_SECURE": self.is_https,
             "SESSION_COOKIE_HTTPONLY": True,
             "SESSION_COOKIE_SAMESITE": "Lax",
+            "TRUSTED_HOSTS": list(self.host_names),
             "MAX_CONTENT_LENGTH": self.max_message_mib * 1024 * 1024 + 65_536,
             "MAX_FORM_MEMORY_SIZE": 4 * 1024 * 1024,
             "MAX_FORM_PARTS": 1_000,

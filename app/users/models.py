@@ -72,6 +72,7 @@ class UserSession(Base):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(300), default="")
+    stay: Mapped[bool] = mapped_column(default=False)  # "Stay signed in on this device"
     user: Mapped[User] = relationship(back_populates="sessions", lazy="joined")
 
 
@@ -95,11 +96,14 @@ class OneTimeLink(Base):
 
 
 class LoginFailure(Base):
-    """One failed sign-in, counted per account name and per address to slow guessing."""
+    """One attempt that has not succeeded, counted per account name and per address to slow guessing (throttle.py)."""
 
     __tablename__ = "login_failure"
-    __table_args__ = (Index("ix_login_failure_key_failed_at", "key", "failed_at"),)
+    __table_args__ = (
+        Index("ix_login_failure_key_failed_at", "key", "failed_at"),
+        Index("ix_login_failure_failed_at", "failed_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(String(80))  # "account:<hash>" or "address:<ip>"
+    key: Mapped[str] = mapped_column(String(80))  # such as "account:<hash>" or "address:<ip>"
     failed_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -6,8 +6,9 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from flask import Flask, g
+from flask import Flask, abort, g, redirect, request, url_for
 from flask.sessions import SecureCookieSessionInterface
+from flask.typing import ResponseReturnValue
 from flask_login import LoginManager
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select
@@ -17,16 +18,26 @@ from app.runtime import Runtime, runtime
 from app.users.models import User, UserSession, UserState
 from app.vault.keyring import server_secret
 
-IDLE_LIMIT = timedelta(days=14)
+IDLE_LIMIT = timedelta(hours=12)
+STAY_LIMIT = timedelta(days=30)  # idle limit of "Stay signed in on this device"
 SEEN_STEP = timedelta(minutes=5)  # how stale `seen_at` may be: not a write per request
 
 
 def init_app(app: Flask) -> None:
     login_manager = LoginManager(app)
-    login_manager.login_view = "users.sign_in"
     login_manager.session_protection = None  # the row decides, not a fingerprint of address and browser
     login_manager.user_loader(load_user)
+    login_manager.unauthorized_handler(ask_to_sign_in)
     app.session_interface = SharedKeySessions()
+    app.permanent_session_lifetime = STAY_LIMIT
+
+
+def ask_to_sign_in() -> ResponseReturnValue:
+    """A page leads through the sign-in and back; anything else (a form, a fragment, a stream) learns 401."""
+    is_page = request.method in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    if not is_page:
+        abort(401)
+    return redirect(url_for("users.sign_in", next=request.full_path.rstrip("?")))
 
 
 class SharedKeySessions(SecureCookieSessionInterface):
@@ -39,7 +50,9 @@ class SharedKeySessions(SecureCookieSessionInterface):
         return super().get_signing_serializer(app)
 
 
-def start_session(db: Session, user: User, now: datetime, *, address: str = "", user_agent: str = "") -> str:
+def start_session(
+    db: Session, user: User, now: datetime, *, address: str = "", user_agent: str = "", stay: bool = False
+) -> str:
     """Sign `user` in; the token for the cookie.  The caller commits."""
     token = secrets.token_urlsafe(32)
     row = UserSession(
@@ -49,6 +62,7 @@ def start_session(db: Session, user: User, now: datetime, *, address: str = "", 
         seen_at=now,
         address=address,
         user_agent=user_agent[:300],
+        stay=stay,
     )
     db.add(row)
     return token
@@ -62,11 +76,16 @@ def find_session(db: Session, token: str) -> UserSession | None:
     return db.scalar(select(UserSession).where(UserSession.token_hash == hash_token(token)))
 
 
+def is_alive(session: UserSession, now: datetime) -> bool:
+    """Has this browser been used recently enough?"""
+    return now - session.seen_at <= (STAY_LIMIT if session.stay else IDLE_LIMIT)
+
+
 def load_user(token: str) -> User | None:
     """Flask-Login's question: whose session is this?  None if it ended, idled out, or the user may not sign in."""
     session = find_session(g.db, token)
     now = runtime().clock.now()
-    if session is None or session.user.state != UserState.ACTIVE or now - session.seen_at > IDLE_LIMIT:
+    if session is None or session.user.state != UserState.ACTIVE or not is_alive(session, now):
         return None
     if now - session.seen_at > SEEN_STEP:
         session.seen_at = now
