@@ -79,7 +79,7 @@ class Connection(socketserver.StreamRequestHandler):
         return line
 
     def answer(self, line: bytes) -> None:
-        tag, _, rest = line.strip(b"\r\n").partition(b" ")
+        tag, _, rest = line.removesuffix(b"\n").removesuffix(b"\r").partition(b" ")
         name, _, tail = rest.partition(b" ")
         by_uid = name.upper() == b"UID"
         if by_uid:

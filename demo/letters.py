@@ -128,6 +128,9 @@ def letter(message: EmailMessage, folder: str, at: datetime, *, seen: bool, flag
 
 
 def octets_of(message: EmailMessage) -> bytes:
+    """As it travels; boundaries are named after the message, so that the octets are the same every time."""
+    for number, part in enumerate(part for part in message.walk() if part.is_multipart()):
+        part.set_boundary(f"=_{zlib.crc32(str(message['Message-ID']).encode()):08x}_{number}")
     return message.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
