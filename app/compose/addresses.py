@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -77,11 +77,23 @@ class Typed:
     bad: tuple[Bad, ...] = ()
 
 
-def parse_addresses(text: str) -> Typed:
-    """Read a field.  Nothing is dropped silently: what is not an address comes back in `bad`."""
+def one_line(text: str) -> str:
+    """`text` without controls, line ends and runs of space: nothing in it can begin a header line of its own."""
+    return " ".join("".join(" " if _breaks(char) else char for char in text).split())
+
+
+def _breaks(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")
+
+
+def parse_addresses(text: str, decode_name: Callable[[str], str] = one_line) -> Typed:
+    """Read a field.  Nothing is dropped silently: what is not an address comes back in `bad`.
+
+    `decode_name` reads the names of a received header, which may hold encoded words (RFC 2047).
+    """
     if len(text) > MAX_TYPED:
         return Typed(bad=(Bad(text[:40] + "…", Fault.TOO_MANY),))
-    found = [_read(item) for item in split_list(text)]
+    found = [_read(item, decode_name) for item in split_list(text)]
     addresses = {address.key: address for address in reversed(found) if isinstance(address, Address)}
     bad = [item for item in found if isinstance(item, Bad)]
     if len(addresses) > MAX_ADDRESSES:
@@ -99,15 +111,6 @@ def quote_name(name: str) -> str:
     if ATOMS.fullmatch("".join(char if char.isascii() else "a" for char in name)) and "." not in name:
         return name
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def one_line(text: str) -> str:
-    """`text` without controls, line ends and runs of space: nothing in it can begin a header line of its own."""
-    return " ".join("".join(" " if _breaks(char) else char for char in text).split())
-
-
-def _breaks(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")
 
 
 def split_list(text: str) -> Iterator[str]:
@@ -155,7 +158,7 @@ def _non_empty(item: list[str]) -> Iterator[str]:
         yield text
 
 
-def _read(item: str) -> Address | Bad:
+def _read(item: str, decode_name: Callable[[str], str]) -> Address | Bad:
     name, address = _name_and_address(item)
     shown = one_line(item)[:100]
     if "@" not in address:
@@ -169,7 +172,7 @@ def _read(item: str) -> Address | Bad:
         return Bad(shown, Fault.NOT_AN_ADDRESS)
     if "." not in domain:
         return Bad(shown, Fault.NO_ENDING)
-    return Address(name[:MAX_NAME].strip(), whole)
+    return Address(one_line(decode_name(name[: 10 * MAX_NAME]))[:MAX_NAME].strip(), whole)
 
 
 def ascii_domain(domain: str) -> str:
