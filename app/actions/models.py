@@ -58,6 +58,7 @@ class Action(Base):
     state: Mapped[ActionState] = mapped_column(default=ActionState.PENDING)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     not_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(Text, default="")  # the server's own words
     noticed: Mapped[bool] = mapped_column(default=False)  # the person has been shown the refusal

@@ -1,0 +1,193 @@
+"""Changes of message rows, with everything that hangs on them: counters, and which message leads its conversation.
+
+For services only: nothing here commits.  Whoever writes rows of an account holds its lock until the commit, so that
+the engine and the web never count past each other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from app.accounts.models import MailAccount
+from app.db import row_count
+from app.errors import NotFound
+from app.mirror import flags as mail_flags
+from app.mirror.models import Folder, Message
+
+MESSAGE = cast(sa.Table, Message.__table__)
+AT_ONCE = 500
+"""Rows in one statement: each statement stays short, and its parameters few."""
+
+Item = TypeVar("Item")
+
+
+def chunks(items: Iterable[Item], size: int = AT_ONCE) -> Iterator[list[Item]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def lock_account(db: Session, account_id: int) -> None:
+    """Write-lock the account until this transaction ends.  Raises NotFound if its row is gone."""
+    touched = update(MailAccount).where(MailAccount.id == account_id).values(position=MailAccount.position)
+    if row_count(db.execute(touched, execution_options={"synchronize_session": False})) == 0:
+        db.rollback()
+        raise NotFound
+
+
+def count(db: Session, folder_id: int, *, total: int = 0, unread: int = 0) -> None:
+    """Add to a folder's counters; they never fall below nothing."""
+    if total or unread:
+        values = {"total": _at_least_zero(Folder.total + total), "unread": _at_least_zero(Folder.unread + unread)}
+        _update_folder(db, folder_id, values)
+
+
+def _at_least_zero(value: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    return sa.case((value < 0, 0), else_=value)
+
+
+def _update_folder(db: Session, folder_id: int, values: Mapping[str, Any]) -> None:
+    changed = update(Folder).where(Folder.id == folder_id).values(**values)
+    db.execute(changed, execution_options={"synchronize_session": False})
+
+
+def recount(db: Session, folder_id: int) -> None:
+    """Counters from the rows themselves: once, when a folder's first sync ends."""
+    in_folder = select(sa.func.count()).select_from(Message).where(Message.folder_id == folder_id)
+    unread = in_folder.where(sa.text("NOT message.seen"))
+    _update_folder(db, folder_id, {"total": in_folder.scalar_subquery(), "unread": unread.scalar_subquery()})
+
+
+def set_flags(db: Session, folder_id: int, flags: Mapping[int, Collection[str]]) -> None:
+    """Give the rows, by id, these flags."""
+    if not flags:
+        return
+    for chunk in chunks(flags.items()):
+        _set_flags(db, folder_id, dict(chunk))
+
+
+def _set_flags(db: Session, folder_id: int, flags: Mapping[int, Collection[str]]) -> None:
+    columns = {row_id: mail_flags.to_columns(marks) for row_id, marks in flags.items()}
+    were_unread = set(db.scalars(select(Message.id).where(Message.id.in_(flags), Message.seen.is_(False))))
+    by_columns: dict[mail_flags.FlagColumns, list[int]] = defaultdict(list)
+    for row_id, marks in columns.items():
+        by_columns[marks].append(row_id)
+    for marks, row_ids in by_columns.items():
+        db.execute(update(MESSAGE).where(MESSAGE.c.id.in_(row_ids)).values(**asdict(marks)))
+    are_unread = sum(not marks.seen for marks in columns.values())
+    count(db, folder_id, unread=are_unread - len(were_unread))
+
+
+def move(db: Session, account_id: int, source_id: int, target_id: int, uids: Mapping[int, int]) -> None:
+    """Put rows, by id, from one folder into another, under the UIDs they have there (negative: not known yet).
+
+    Rows that are no longer in the source stay where they are; a row that has the UID already was this message too.
+    """
+    for chunk in chunks(uids):
+        _clear(db, account_id, target_id, {row_id: uids[row_id] for row_id in chunk})
+        here = MESSAGE.c.id.in_(chunk) & (MESSAGE.c.folder_id == source_id)
+        moving = db.execute(select(MESSAGE.c.id, MESSAGE.c.conversation_id, MESSAGE.c.seen).where(here)).all()
+        if not moving:
+            continue
+        to_place = update(MESSAGE).where(MESSAGE.c.id == sa.bindparam("row_id"))
+        places = [{"row_id": row.id, "folder_id": target_id, "uid": uids[row.id]} for row in moving]
+        db.execute(to_place.values(folder_id=sa.bindparam("folder_id"), uid=sa.bindparam("uid")), places)
+        unread = sum(not row.seen for row in moving)
+        count(db, source_id, total=-len(moving), unread=-unread)
+        count(db, target_id, total=len(moving), unread=unread)
+        refresh_leads(db, account_id, {row.conversation_id for row in moving}, {source_id, target_id})
+
+
+def settle(db: Session, account_id: int, folder_id: int, uids: Mapping[int, int]) -> None:
+    """Give rows of a folder, by id, the UIDs the server told."""
+    for chunk in chunks(uids):
+        found = {row_id: uids[row_id] for row_id in chunk}
+        _clear(db, account_id, folder_id, found)
+        here = update(MESSAGE).where(MESSAGE.c.id == sa.bindparam("row_id"), MESSAGE.c.folder_id == folder_id)
+        places = [{"row_id": row_id, "told": uid} for row_id, uid in found.items()]
+        db.execute(here.values(uid=sa.bindparam("told")), places)
+
+
+def _clear(db: Session, account_id: int, folder_id: int, uids: Mapping[int, int]) -> None:
+    """Make room for rows to come under these UIDs: others that have them are older sightings of the same messages."""
+    taken = select(MESSAGE.c.id).where(MESSAGE.c.folder_id == folder_id, MESSAGE.c.uid.in_(uids.values()))
+    remove(db, account_id, folder_id, db.scalars(taken.where(MESSAGE.c.id.not_in(uids))).all())
+
+
+def remove(db: Session, account_id: int, folder_id: int, row_ids: Collection[int]) -> None:
+    """Delete rows of one folder; what hangs on them goes with them."""
+    for chunk in chunks(row_ids):
+        doomed = MESSAGE.c.id.in_(chunk) & (MESSAGE.c.folder_id == folder_id)
+        gone = db.execute(select(MESSAGE.c.conversation_id, MESSAGE.c.seen).where(doomed)).all()
+        db.execute(delete(MESSAGE).where(doomed))
+        count(db, folder_id, total=-len(gone), unread=-sum(not row.seen for row in gone))
+        refresh_leads(db, account_id, {row.conversation_id for row in gone}, {folder_id})
+
+
+def add(db: Session, account_id: int, folder_id: int, rows: Sequence[dict[str, Any]], *, counted: bool = True) -> None:
+    """Insert rows of one folder, `leads` worked out here; `counted`: the counters do not know them yet."""
+    for chunk in chunks(rows):
+        _crown_new(db, account_id, folder_id, chunk)
+        db.execute(insert(MESSAGE), chunk)
+    if counted:
+        count(db, folder_id, total=len(rows), unread=sum(not row["seen"] for row in rows))
+
+
+def _crown_new(db: Session, account_id: int, folder_id: int, rows: Sequence[dict[str, Any]]) -> None:
+    """Set `leads` of rows about to be inserted, and take it from those they outshine."""
+    newest: dict[int, tuple[datetime, int]] = {}
+    for row in rows:
+        place = (row["received_at"], row["uid"])
+        if place > newest.get(row["conversation_id"], (datetime.min.replace(tzinfo=place[0].tzinfo), 0)):
+            newest[row["conversation_id"]] = place
+    leading = select(MESSAGE.c.id, MESSAGE.c.conversation_id, MESSAGE.c.received_at, MESSAGE.c.uid).where(
+        MESSAGE.c.account_id == account_id,
+        MESSAGE.c.conversation_id.in_(newest),
+        MESSAGE.c.folder_id == folder_id,
+        sa.text("message.leads"),
+    )
+    dethroned = []
+    for old in db.execute(leading):
+        if (old.received_at, old.uid) > newest[old.conversation_id]:
+            newest[old.conversation_id] = (old.received_at, old.uid)
+        else:
+            dethroned.append(old.id)
+    if dethroned:
+        db.execute(update(MESSAGE).where(MESSAGE.c.id.in_(dethroned)).values(leads=False))
+    for row in rows:
+        row["leads"] = newest[row["conversation_id"]] == (row["received_at"], row["uid"])
+
+
+def refresh_leads(
+    db: Session, account_id: int, conversations: Collection[int], folders: Collection[int] | None = None
+) -> None:
+    """Work out anew who leads these conversations, in `folders` or in all of the account."""
+    for chunk in chunks(conversations):
+        of_them = select(MESSAGE.c.id, MESSAGE.c.folder_id, MESSAGE.c.conversation_id, MESSAGE.c.leads).where(
+            MESSAGE.c.account_id == account_id, MESSAGE.c.conversation_id.in_(chunk)
+        )
+        if folders is not None:
+            of_them = of_them.where(MESSAGE.c.folder_id.in_(folders))
+        _crown(db, db.execute(of_them.order_by(MESSAGE.c.received_at.desc(), MESSAGE.c.uid.desc())).all())
+
+
+def _crown(db: Session, newest_first: Iterable[Any]) -> None:
+    crowned: set[tuple[int, int]] = set()
+    changed: dict[bool, list[int]] = {True: [], False: []}
+    for row in newest_first:
+        kingdom = (row.folder_id, row.conversation_id)
+        if row.leads != (kingdom not in crowned):
+            changed[not row.leads].append(row.id)
+        crowned.add(kingdom)
+    for leads, row_ids in changed.items():
+        for chunk in chunks(row_ids):
+            db.execute(update(MESSAGE).where(MESSAGE.c.id.in_(chunk)).values(leads=leads))

@@ -1,0 +1,311 @@
+"""The engine's hand on the mirror: every function works in commits of at most some tens of milliseconds.
+
+Each can be done again after a crash, and each holds the account's lock while it counts (`rows.lock_account`); the
+sessions the engine passes in commit only while its lease holds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.actions.models import Action, ActionKind
+from app.actions.pending import actions_unseen_by, flags_of, hidden_uids, tell_uids, void_actions
+from app.errors import NoSuchFolder
+from app.imap.bodystructure import has_attachments
+from app.mirror import flags as mail_flags
+from app.mirror import linking, rows
+from app.mirror.envelope import Envelope, read_envelope
+from app.mirror.folders import get_role_folder, store_folders
+from app.mirror.models import Folder
+from app.mirror.plan import Known, Overlay, Plan, overlay_of, plan_changes
+from app.mirror.rows import AT_ONCE, MESSAGE, chunks
+from app.sources import Delta, RemoteMessage, StoreFlags, StoreLabels
+
+__all__ = [
+    "add_messages",
+    "apply_delta",
+    "get_role_folder",
+    "known_uids",
+    "mark_complete",
+    "store_folders",
+    "store_previews",
+]
+
+MAX_BODYSTRUCTURE_OCTETS = 16_384  # a longer one is not kept; the message is then read whole
+MAX_PREVIEW_CHARS = 200
+MAX_LABELS_CHARS = 2_000
+ALL_AT_ONCE = 2_000
+"""Vanished UIDs are looked up one by one to here; beyond, all of the folder are read."""
+
+
+def known_uids(db: Session, folder_id: int) -> Sequence[int]:
+    """The UIDs of a folder the server need not tell, ascending: mirrored, or gone from here but not yet there."""
+    folder = _get_folder(db, folder_id)
+    mirrored = db.scalars(select(MESSAGE.c.uid).where(MESSAGE.c.folder_id == folder_id, MESSAGE.c.uid > 0))
+    return sorted({*mirrored, *hidden_uids(db, folder.account_id, folder_id)})
+
+
+def apply_delta(db: Session, folder_id: int, delta: Delta, asked_at: datetime) -> bool:
+    """Bring the mirror of a folder to what the server said when asked at `asked_at`; True if anything shown changed.
+
+    What people did since then stays.  Raises NoSuchFolder.
+    """
+    folder = _lock_folder(db, folder_id)
+    changed = _start_over(db, folder) if _is_another(folder, delta) else False
+    for piece in _pieces(db, folder_id, delta):
+        changed |= _apply_piece(db, folder_id, piece, asked_at)
+    return _store_state(db, folder_id, delta, asked_at) or changed
+
+
+def add_messages(db: Session, folder_id: int, messages: Sequence[RemoteMessage]) -> int:
+    """Store older messages of a folder; those it has already stay as they are.  How many were new."""
+    added = 0
+    for chunk in chunks(messages):
+        folder = _lock_folder(db, folder_id)
+        known = _known(db, folder_id, [message.uid for message in chunk])
+        hidden = hidden_uids(db, folder.account_id, folder_id)
+        new = [message for message in chunk if message.uid not in known and message.uid not in hidden]
+        _insert(db, folder, new, Overlay())
+        db.commit()
+        added += len(new)
+    return added
+
+
+def mark_complete(db: Session, folder_id: int) -> None:
+    """The first sync has reached the oldest message: from here on the counters are the mirror's own."""
+    _lock_folder(db, folder_id)
+    rows.recount(db, folder_id)
+    _set_folder(db, folder_id, complete=True)
+    db.commit()
+
+
+def store_previews(db: Session, folder_id: int, previews: Mapping[int, str]) -> None:
+    """First words of messages, by UID."""
+    values = [{"told": uid, "words": text[:MAX_PREVIEW_CHARS]} for uid, text in previews.items()]
+    here = update(MESSAGE).where(MESSAGE.c.folder_id == folder_id, MESSAGE.c.uid == sa.bindparam("told"))
+    for chunk in chunks(values):
+        db.execute(here.values(preview=sa.bindparam("words")), chunk)
+        db.commit()
+
+
+def _get_folder(db: Session, folder_id: int) -> Folder:
+    folder = db.get(Folder, folder_id, populate_existing=True)
+    if folder is None:
+        raise NoSuchFolder
+    return folder
+
+
+def _lock_folder(db: Session, folder_id: int) -> Folder:
+    """The folder as it stands under its account's lock."""
+    rows.lock_account(db, _get_folder(db, folder_id).account_id)
+    return _get_folder(db, folder_id)
+
+
+def _set_folder(db: Session, folder_id: int, **values: Any) -> None:
+    changed = update(Folder).where(Folder.id == folder_id).values(**values)
+    db.execute(changed, execution_options={"synchronize_session": False})
+
+
+def _is_another(folder: Folder, delta: Delta) -> bool:
+    """Whether the folder on the server is no longer the one mirrored (RFC 9051 §2.3.1.1)."""
+    return delta.reset or (folder.uidvalidity != delta.state.uidvalidity)
+
+
+def _start_over(db: Session, folder: Folder) -> bool:
+    """Empty the folder's mirror.  Its state goes first: a crash on the way starts over again."""
+    _set_folder(db, folder.id, uidvalidity=None, uidnext=0, highestmodseq=None, complete=False, total=0, unread=0)
+    void_actions(db, folder.account_id, folder.id)
+    db.commit()
+    emptied = False
+    old = select(MESSAGE.c.id).where(MESSAGE.c.folder_id == folder.id, MESSAGE.c.uid > 0).limit(AT_ONCE)
+    while doomed := db.scalars(old).all():
+        rows.lock_account(db, folder.account_id)
+        rows.remove(db, folder.account_id, folder.id, doomed)
+        db.commit()
+        emptied = True
+    return emptied
+
+
+def _pieces(db: Session, folder_id: int, delta: Delta) -> Iterator[Delta]:
+    """The delta in parts that fit one commit each."""
+    vanished: Sequence[int] = sorted(delta.vanished)
+    if len(vanished) > ALL_AT_ONCE:
+        there = db.scalars(select(MESSAGE.c.uid).where(MESSAGE.c.folder_id == folder_id))
+        vanished = sorted(delta.vanished.intersection(there))
+    nothing = replace(delta, flags={}, vanished=frozenset(), new=())
+    for uids in chunks(vanished):
+        yield replace(nothing, vanished=frozenset(uids))
+    for states in chunks(delta.flags.items()):
+        yield replace(nothing, flags=dict(states))
+    for messages in chunks(delta.new):
+        yield replace(nothing, new=messages)
+
+
+def _apply_piece(db: Session, folder_id: int, delta: Delta, asked_at: datetime) -> bool:
+    folder = _lock_folder(db, folder_id)
+    overlay = _overlay(actions_unseen_by(db, folder.account_id, asked_at), folder_id)
+    named = {*delta.flags, *delta.vanished, *(message.uid for message in delta.new)}
+    plan = plan_changes(_known(db, folder_id, sorted(named)), delta, overlay)
+    _carry_out(db, folder, plan, overlay)
+    db.commit()
+    return plan.changes_something
+
+
+def _overlay(actions: Sequence[Action], folder_id: int) -> Overlay:
+    """What these actions did to one folder."""
+    here = [action for action in actions if action.folder_id == folder_id]
+    leaving = [action for action in here if action.kind in (ActionKind.MOVE, ActionKind.EXPUNGE)]
+    return overlay_of(list(_changes(here)), (uid for action in leaving for uid in action.uids))
+
+
+def _changes(actions: Sequence[Action]) -> Iterator[StoreFlags | StoreLabels]:
+    kinds: dict[ActionKind, type[StoreFlags] | type[StoreLabels]] = {
+        ActionKind.FLAG: StoreFlags,
+        ActionKind.LABEL: StoreLabels,
+    }
+    for action in actions:
+        if kind := kinds.get(action.kind):
+            yield kind("", tuple(action.uids), frozenset(action.add), frozenset(action.remove))
+
+
+def _known(db: Session, folder_id: int, uids: Sequence[int]) -> Mapping[int, Known]:
+    columns = [MESSAGE.c[name] for name in _KNOWN_COLUMNS]
+    found = {}
+    for chunk in chunks(uids):
+        here = select(*columns).where(MESSAGE.c.folder_id == folder_id, MESSAGE.c.uid.in_(chunk))
+        for row in db.execute(here):
+            found[row.uid] = Known(row.id, flags_of(row), frozenset(row.labels.splitlines()), row.modseq)
+    return found
+
+
+_KNOWN_COLUMNS = (
+    "id", "uid", "seen", "flagged", "answered", "forwarded", "draft", "keywords", "labels", "modseq"
+)  # fmt: skip
+
+
+def _carry_out(db: Session, folder: Folder, plan: Plan, overlay: Overlay) -> None:
+    rows.remove(db, folder.account_id, folder.id, plan.delete)
+    rows.set_flags(db, folder.id, plan.flags)
+    by_id = update(MESSAGE).where(MESSAGE.c.id == sa.bindparam("row_id"))
+    if plan.labels:
+        labels = [{"row_id": row_id, "words": _lines(names)} for row_id, names in plan.labels.items()]
+        db.execute(by_id.values(labels=sa.bindparam("words")), labels)
+    if plan.modseqs:
+        modseqs = [{"row_id": row_id, "told": modseq} for row_id, modseq in plan.modseqs.items()]
+        db.execute(by_id.values(modseq=sa.bindparam("told")), modseqs)
+    _insert(db, folder, plan.insert, overlay)
+
+
+def _lines(labels: frozenset[str] | Sequence[str]) -> str:
+    return "\n".join(sorted(" ".join(label.split()) for label in labels))[:MAX_LABELS_CHARS]
+
+
+def _insert(db: Session, folder: Folder, messages: Sequence[RemoteMessage], overlay: Overlay) -> None:
+    """New rows, except for messages that wait here under no UID yet: those get theirs.
+
+    While the first sync runs the counters are the server's, who counts old messages already.
+    """
+    if not messages:
+        return
+    envelopes = [read_envelope(message.header) for message in messages]
+    waiting = _adopt(db, folder, messages, envelopes, overlay)
+    unknown = [(m, e) for m, e in zip(messages, envelopes, strict=True) if m.uid not in waiting]
+    conversations = linking.assign_conversations(db, folder.account_id, unknown)
+    for counted in (True, False):
+        values = [
+            _row(folder, message, envelope, conversation, overlay)
+            for (message, envelope), conversation in zip(unknown, conversations, strict=True)
+            if (folder.complete or message.uid >= folder.uidnext > 0) == counted
+        ]
+        rows.add(db, folder.account_id, folder.id, values, counted=counted)
+
+
+def _adopt(
+    db: Session,
+    folder: Folder,
+    messages: Sequence[RemoteMessage],
+    envelopes: Sequence[Envelope],
+    overlay: Overlay,
+) -> Mapping[int, int]:
+    """Messages moved or copied here whose UID the server did not tell: recognised by Message-ID, UID to row."""
+    waiting = select(MESSAGE.c.id, MESSAGE.c.message_id_hash)
+    nameless = waiting.where(MESSAGE.c.folder_id == folder.id, MESSAGE.c.uid < 0).order_by(MESSAGE.c.id)
+    by_hash: dict[int, list[int]] = defaultdict(list)
+    for row in db.execute(nameless):
+        by_hash[row.message_id_hash].append(row.id)
+    found = {}
+    flags = {}
+    for message, envelope in zip(messages, envelopes, strict=True):
+        if candidates := by_hash.get(envelope.message_id_hash):
+            found[message.uid] = candidates.pop(0)
+            flags[found[message.uid]] = overlay.flags_over(message.uid, message.flags)
+    if found:
+        uids = {row_id: uid for uid, row_id in found.items()}
+        rows.settle(db, folder.account_id, folder.id, uids)
+        tell_uids(db, folder.account_id, folder.id, uids)
+        rows.set_flags(db, folder.id, flags)
+    return found
+
+
+def _row(
+    folder: Folder, message: RemoteMessage, envelope: Envelope, conversation_id: int, overlay: Overlay
+) -> dict[str, Any]:
+    structure = message.bodystructure if len(message.bodystructure) <= MAX_BODYSTRUCTURE_OCTETS else b""
+    labels = overlay.labels_over(message.uid, message.gmail.labels) if message.gmail else ()
+    return {
+        "account_id": folder.account_id,
+        "folder_id": folder.id,
+        "uid": message.uid,
+        "modseq": message.modseq,
+        **asdict(mail_flags.to_columns(overlay.flags_over(message.uid, message.flags))),
+        "labels": _lines(labels) if labels else "",
+        "received_at": message.received_at,
+        "sent_at": envelope.sent_at,
+        "size_octets": message.size_octets,
+        "from_name": envelope.from_name,
+        "from_address": envelope.from_address,
+        "recipients": envelope.recipients,
+        "subject": envelope.subject,
+        "preview": None,
+        "has_attachments": has_attachments(message.bodystructure),
+        "message_id": envelope.message_id,
+        "message_id_hash": envelope.message_id_hash,
+        "header": envelope.header,
+        "bodystructure": structure,
+        "conversation_id": conversation_id,
+        "gmail_msgid": message.gmail.msgid if message.gmail else None,
+    }
+
+
+def _store_state(db: Session, folder_id: int, delta: Delta, asked_at: datetime) -> bool:
+    """How far the mirror is now; last of all, so that a delta cut off on its way is asked for again."""
+    folder = _lock_folder(db, folder_id)
+    before = (folder.total, folder.unread)
+    state = delta.state
+    values: dict[str, Any] = {
+        "uidvalidity": state.uidvalidity,
+        "uidnext": state.uidnext,
+        "highestmodseq": state.highestmodseq,
+        "synced_at": asked_at,
+    }
+    if not folder.complete:
+        hidden = hidden_uids(db, folder.account_id, folder_id)
+        values["total"] = max(delta.messages - len(hidden), 0)
+        unseen = delta.unseen if delta.unseen is not None else folder.unread
+        values["unread"] = max(unseen, _unread_here(db, folder_id))
+    _set_folder(db, folder_id, **values)
+    db.commit()
+    return before != (values.get("total", folder.total), values.get("unread", folder.unread))
+
+
+def _unread_here(db: Session, folder_id: int) -> int:
+    unread = select(sa.func.count()).select_from(MESSAGE)
+    return db.scalar(unread.where(MESSAGE.c.folder_id == folder_id, sa.text("NOT message.seen"))) or 0
