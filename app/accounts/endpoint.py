@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -36,3 +36,6 @@ class Credentials:
     @property
     def uses_token(self) -> bool:
         return bool(self.access_token)
+
+    def with_token(self, access_token: str) -> Credentials:
+        return replace(self, access_token=access_token)
