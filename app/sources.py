@@ -201,13 +201,18 @@ class MailSource(Protocol):
     ActionRefused with the server's own words.
     """
 
-    caches_bodies: bool
-    """False: bodies are as near as the mirror, so nothing is cached or prefetched."""
+    @property
+    def caches_bodies(self) -> bool:
+        """False: bodies are as near as the mirror, so nothing is cached or prefetched."""
+        ...
 
-    is_gmail: bool
-    """True: one row per X-GM-MSGID, labels instead of copies (X-GM-EXT-1)."""
+    @property
+    def is_gmail(self) -> bool:
+        """True: one row per X-GM-MSGID, labels instead of copies (X-GM-EXT-1)."""
+        ...
 
-    can_idle: bool
+    @property
+    def can_idle(self) -> bool: ...
 
     def folders(self) -> Sequence[RemoteFolder]:
         """The whole tree with roles, subscriptions and STATUS, in as few turns as the server allows."""
