@@ -96,7 +96,7 @@ class ImapSession:
         self.wire = wire
         self.capabilities: frozenset[str] = frozenset()
         self.enabled: frozenset[str] = frozenset()
-        self.selected: str | None = None  # the server's name of the selected folder
+        self.namespaces = names.Namespaces()
         self._number = 0
         self._awaited: deque[Turn] = deque()
 
@@ -121,8 +121,9 @@ class ImapSession:
         return turn
 
     def receive(self, turn: Turn) -> Turn:
+        """Read until all of the turn's replies, and those of turns before it, are there."""
         with self._closing_on_fault():
-            self.wire.begin_turn(turn.most_octets)
+            self.wire.begin_turn(sum(awaited.most_octets for awaited in self._awaited))
             while not turn.is_complete:
                 self._read_one()
         return turn

@@ -83,13 +83,14 @@ def _decoded_utf8(raw: bytes) -> str | None:
         return None
 
 
-def encode(name: str, *, utf8: bool) -> bytes:
-    """A quoted string for `name`, in UTF-8 where the server was told to accept it (RFC 6855), else modified UTF-7.
-
-    Raises BadInput for names no folder can have: empty, too long, or with control characters, which end commands.
-    """
-    if not name or len(name) > MAX_NAME_CHARS or any(ord(char) < 32 or 127 <= ord(char) < 160 for char in name):
+def check(name: str) -> None:
+    """Raises BadInput for names no folder can have: empty, too long, or with control characters, which end commands."""
+    if not 0 < len(name) <= MAX_NAME_CHARS or any(ord(char) < 32 or 127 <= ord(char) < 160 for char in name):
         raise BadInput("name", "A folder name has 1 to 1,000 characters and no control characters.")
+
+
+def encode(name: str, *, utf8: bool) -> bytes:
+    """A quoted string: UTF-8 where the server was told to accept it (RFC 6855), else modified UTF-7."""
     try:
         return quoted(name.encode("utf-8") if utf8 else imap_utf7.encode(name))
     except UnicodeEncodeError as error:  # half a surrogate pair

@@ -23,7 +23,7 @@ from app.errors import (
     ProtocolError,
     StarttlsNotOffered,
 )
-from app.imap import refusals
+from app.imap import folders, refusals
 from app.imap.dialog import Command, ImapSession, Turn, astring
 from app.imap.wire import Wire, translated
 
@@ -103,7 +103,7 @@ def _signed_in(client: _Client, wire: Wire, credentials: Credentials) -> ImapSes
         _sign_in_with_token(session, client, credentials)
     else:
         _sign_in_with_password(session, client, credentials)
-    _enable(session)
+    _settle(session)
     return session
 
 
@@ -152,16 +152,23 @@ def _capabilities_in(turn: Turn) -> frozenset[str]:
     return frozenset(" ".join([turn.code("CAPABILITY") or "", *lines]).upper().split())
 
 
-def _enable(session: ImapSession) -> None:
-    """Turn on what changes how the server speaks (RFC 5161): QRESYNC, and names in UTF-8 (RFC 6855)."""
-    wanted = [name for name in ("QRESYNC", "UTF8=ACCEPT") if session.has(name)]
-    if session.has("UTF8=ONLY"):
-        wanted.append("UTF8=ACCEPT")
-    if not wanted or not session.has("ENABLE"):
+def _settle(session: ImapSession) -> None:
+    """Turn on what changes how the server speaks, and learn where folders are, in one turn.
+
+    QRESYNC (RFC 7162 §3.2.3) and names in UTF-8 (RFC 6855) want ENABLE (RFC 5161); for NAMESPACE see RFC 2342.
+    """
+    wanted = [b"QRESYNC"] if session.has("QRESYNC") else []
+    if session.has("UTF8=ACCEPT") or session.has("UTF8=ONLY"):
+        wanted.append(b"UTF8=ACCEPT")
+    commands = [Command(b"ENABLE " + b" ".join(wanted))] if wanted and session.has("ENABLE") else []
+    if session.has("NAMESPACE"):
+        commands.append(Command(b"NAMESPACE"))
+    if not commands:
         return
-    turn = session.run(Command(b"ENABLE " + " ".join(wanted).encode()), most_octets=SIGN_IN_OCTETS)
+    turn = session.run(*commands, most_octets=SIGN_IN_OCTETS)
     told = b" ".join(line[10:] for line in turn.untagged if line.upper().startswith(b"* ENABLED "))
     session.enabled = frozenset(told.decode("ascii", "replace").upper().split())
+    session.namespaces = folders.namespaces_in(turn.untagged)
 
 
 def _words_of(error: imaplib.IMAP4.error) -> str:
