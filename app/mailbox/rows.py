@@ -103,5 +103,3 @@ def _labels(labels: str) -> Sequence[tuple[str, str]]:
         return ()
     own = [label for label in labels.splitlines() if not label.startswith("\\")]
     return [(label, hue(label)) for label in own[:MAX_LABELS]]
-
-

@@ -7,100 +7,96 @@ from typing import Any
 from flask import Blueprint, Flask, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_login import current_user, login_required
+from flask_login import current_user
 
-from app.engine.queries import engine_is_alive
 from app.errors import NoSuchMessage
-from app.mailbox import notes
 from app.mailbox.listing import Asked, find_place, load_listing
-from app.mirror.queries import find_first_inbox, folder_tree, get_message
+from app.mailbox.side import Side, load_side
+from app.messages import service as messages
+from app.messages.reading import mark_read, may_show_images, wants_text
+from app.mirror.queries import find_first_inbox
 from app.runtime import runtime
 from app.sources import Role
+from app.users.sessions import ask_to_sign_in
 from app.web.filters import calendar
 
 bp = Blueprint("mailbox", __name__, url_prefix="/mail")
 
-FOLDER_ICONS = {
-    None: "folder",
-    Role.INBOX: "inbox",
-    Role.DRAFTS: "draft",
-    Role.SENT: "send",
-    Role.ARCHIVE: "archive",
-    Role.JUNK: "junk",
-    Role.TRASH: "trash",
-    Role.ALL: "all",
-    Role.FLAGGED: "star",
-    Role.IMPORTANT: "tag",
-}
-
 
 def init_app(app: Flask) -> None:
     app.register_blueprint(bp)
+    app.add_template_global(side_of_request, "mail_side")
+
+
+@bp.before_request
+def require_sign_in() -> ResponseReturnValue | None:
+    """Every page here is somebody's own."""
+    return None if current_user.is_authenticated else ask_to_sign_in()
+
+
+def side_of_request(folder_id: int = 0) -> Side:
+    """The folder tree of whoever asks, for every page of the Mail activity; `folder_id` is the one it shows."""
+    return load_side(g.db, current_user.id, runtime().clock.now(), calendar(), folder_id)
 
 
 @bp.get("")
-@login_required
 def index() -> ResponseReturnValue:
     """Where the Mail activity begins: the first inbox, or what to do when there is none yet."""
     inbox = find_first_inbox(g.db, current_user.id)
     if inbox is not None:
         return redirect(url_for(".folder", folder_id=inbox.id))
-    return render_template("mailbox/empty.html", **_side())
+    return render_template("mailbox/empty.html", side=side_of_request())
 
 
 @bp.get("/tree")
-@login_required
 def tree() -> ResponseReturnValue:
     """The folder tree alone, for a page that is open; `folder` is the one it shows."""
-    return render_template("mailbox/_tree.html", **_side(request.args.get("folder", 0, int)))
+    return render_template("mailbox/_tree.html", side=side_of_request(request.args.get("folder", 0, int)))
 
 
 @bp.get("/folder/<int:folder_id>")
-@login_required
 def folder(folder_id: int) -> ResponseReturnValue:
     """A folder's list: the whole page, or its rows alone with `fragment=rows`."""
-    page = _list_page(folder_id)
-    if request.args.get("fragment") == "rows":
-        return render_template("mailbox/_rows.html", **page)
-    return render_template("mailbox/mailbox.html", view="list", **page)
+    page = _with_rows(_place(folder_id))
+    template = "mailbox/_rows.html" if request.args.get("fragment") == "rows" else "mailbox/mailbox.html"
+    return render_template(template, view="list", **page)
 
 
 @bp.get("/folder/<int:folder_id>/message/<int:message_id>")
-@login_required
 def message(folder_id: int, message_id: int) -> ResponseReturnValue:
-    """A message opened from a folder's list: the whole page, or its pane alone with `fragment=message`."""
-    ...
+    """A message opened from a folder's list: the whole page, or its pane alone with `fragment=message`.
+
+    The pane alone is also fetched ahead, so it marks nothing read: the page does once it was shown.
+    """
+    place = _place(folder_id)
+    conversation = open_asked_conversation(message_id)
+    opened = conversation.opened[message_id]
+    if opened.message.account_id != place["account"].account.id:
+        raise NoSuchMessage
+    place |= {"open_conversation": conversation, "opened_id": message_id}
+    if request.args.get("fragment") == "message":
+        return render_template("mailbox/_pane.html", **place)
+    if current_user.mark_read_after_s == 0:
+        mark_read(opened)
+    return render_template("mailbox/mailbox.html", view="message", **_with_rows(place))
 
 
-def _side(folder_id: int = 0) -> dict[str, Any]:
-    """What the folder tree needs."""
-    now = runtime().clock.now()
-    dates = calendar()
-    accounts = folder_tree(g.db, current_user.id)
-    return {
-        "tree": accounts,
-        "folder_id": folder_id,
-        "icons": FOLDER_ICONS,
-        "notes": {tree.account.id: notes.find_note(tree.account, dates) for tree in accounts},
-        "progress": {tree.account.id: notes.find_progress(tree.account) for tree in accounts},
-        "engine_alive": engine_is_alive(g.db, now),
-    }
-
-
-def _list_page(folder_id: int, opened_id: int = 0) -> dict[str, Any]:
-    """What the list needs, and the tree beside it.  Raises NoSuchFolder."""
-    side = _side(folder_id)
-    account, folder = find_place(side["tree"], folder_id)
-    asked = Asked.of(request.args, conversations=current_user.conversations)
-    listing = load_listing(g.db, account, folder, asked, calendar())
+def _place(folder_id: int) -> dict[str, Any]:
+    """The folder that is asked for, its account, and the tree around it.  Raises NoSuchFolder."""
+    side = side_of_request(folder_id)
+    account, folder = find_place(side.tree, folder_id)
     name = _("Inbox") if folder.role is Role.INBOX else folder.label
     return {
-        **side,
+        "side": side,
         "account": account,
         "folder": folder,
         "folder_name": name,
         "place": f"{name}, {account.account.label}",
-        "listing": listing,
-        "asked": asked,
-        "opened_id": opened_id,
+        "asked": Asked.of(request.args, conversations=current_user.conversations),
+        "opened_id": 0,
     }
+
+
+def _with_rows(place: dict[str, Any]) -> dict[str, Any]:
+    listing = load_listing(g.db, place["account"], place["folder"], place["asked"], calendar())
+    return {**place, "listing": listing}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from zoneinfo import available_timezones
+
 from flask import Flask, request
 from flask_babel import Babel, get_locale
 from flask_login import current_user
 
 LANGUAGES = ("en",)
+TIMEZONES = frozenset(available_timezones())
 
 
 def init_app(app: Flask) -> None:
@@ -21,5 +24,6 @@ def chosen_language() -> str:
 
 
 def chosen_timezone() -> str:
-    """The person's IANA time zone, else UTC."""
-    return getattr(current_user, "timezone", "") or "UTC"
+    """The person's IANA time zone, else what their browser said it is in, else UTC."""
+    own = getattr(current_user, "timezone", "") or request.cookies.get("zone", "")
+    return own if own in TIMEZONES else "UTC"

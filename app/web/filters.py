@@ -8,12 +8,12 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_skeleton
-from flask import Flask
+from flask import Flask, g, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
-from flask_login import current_user
 
 from app.runtime import runtime
+from app.web.babel import chosen_timezone
 
 DATE_LOCALES = {"en": "en_GB"}  # 24 Nov and a clock of 24 hours for English that names no country
 AVATAR_HUES = ("clay", "ochre", "moss", "lagoon", "indigo", "plum")
@@ -22,6 +22,15 @@ AVATAR_HUES = ("clay", "ochre", "moss", "lagoon", "indigo", "plum")
 def init_app(app: Flask) -> None:
     for words in (initials, file_size, hue, short_date, long_date, date_and_time):
         app.add_template_filter(words)
+    app.add_template_global(sprite)
+
+
+def sprite() -> str:
+    """The address of the icons; worked out once a request, since a page shows dozens."""
+    if "sprite" not in g:
+        g.sprite = url_for("static", filename="icons/icons.svg")
+    address: str = g.sprite
+    return address
 
 
 def initials(name: str) -> str:
@@ -130,7 +139,7 @@ def zone_of(name: str) -> tzinfo:
 
 def calendar() -> Calendar:
     """The calendar of whoever asks for this page."""
-    zone = zone_of(getattr(current_user, "timezone", ""))
+    zone = zone_of(chosen_timezone())
     words = DayWords(_("Today"), _("Yesterday"), _("Earlier this week"), _("Last week"))
     return Calendar(runtime().clock.now(), zone, str(get_locale() or "en"), words)
 

@@ -1,5 +1,9 @@
-// On every page: light or dark, and menus that close.
+// On every page: light or dark, menus that close, and controls that only a script can carry out.
 const root = document.documentElement;
+root.dataset.script = "";
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) document.cookie = `zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
 
 function isDark() {
   return root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -18,5 +22,8 @@ document.addEventListener("keydown", (event) => {
   if (menu) {
     menu.open = false;
     menu.querySelector("summary").focus();
+    event.preventDefault();
+  } else if (location.hash === "#folders") {
+    location.hash = "";
   }
 });
