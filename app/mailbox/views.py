@@ -12,8 +12,7 @@ from flask_login import current_user
 from app.errors import NoSuchMessage
 from app.mailbox.listing import Asked, find_place, load_listing
 from app.mailbox.side import Side, load_side
-from app.messages import service as messages
-from app.messages.reading import mark_read, may_show_images, wants_text
+from app.messages.reading import mark_read, open_asked_conversation
 from app.mirror.queries import find_first_inbox
 from app.runtime import runtime
 from app.sources import Role

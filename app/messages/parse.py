@@ -78,7 +78,7 @@ class _Reader:
         self._parts += 1
         payload = message.get_payload()
         if not isinstance(payload, list):
-            return self._leaf(message, section, _octets(payload))
+            return self._leaf(message, section, _octets(message))
         if message.get_content_maintype() == "multipart":
             return self._multipart(message, section, section, depth)
         return self._attached_message(message, section, depth)
@@ -118,7 +118,9 @@ def _children(message: Message) -> list[Message]:
     return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
 
 
-def _octets(payload: object) -> bytes:
+def _octets(message: Message) -> bytes:
+    """The body as it came; `get_payload` would already decode what is not ASCII, by whatever charset it finds."""
+    payload: object = vars(message)["_payload"]
     return payload.encode("utf-8", "surrogateescape") if isinstance(payload, str) else b""
 
 
