@@ -1,0 +1,186 @@
+"""Bodies: those somebody waits for, and those somebody will want next.  Nothing here sets \\Seen."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session
+
+from app.accounts.models import MailAccount
+from app.bus import Topic
+from app.engine.desk import Desk
+from app.engine.preview import preview_of
+from app.errors import ActionRefused, MailError, NotFound, ProtocolError
+from app.imap.bodystructure import parse_bodystructure
+from app.messages.parts import Part, find_part, shown_text_sections
+from app.mirror import bodies
+from app.mirror import service as mirror
+from app.mirror.models import BodyRequest, Folder, Message, RequestState
+from app.sources import MailSource
+
+log = logging.getLogger("satchel.engine")
+
+LARGE_OCTETS = 524_288
+CHUNK_OCTETS = 262_144
+PREFETCHED = 20
+PREVIEWED = 200
+PREVIEW_OCTETS = 4_096  # the head of an HTML part may hold a style sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A message's sections that are wanted and not cached; `octets` is how much they are together."""
+
+    message: Message
+    folder: str
+    sections: tuple[str, ...]
+    octets: int
+
+    @property
+    def is_large(self) -> bool:
+        return self.octets > LARGE_OCTETS
+
+
+def serve_requests(desk: Desk, source: MailSource, *, large: bool) -> bool:
+    """Fetch what people wait for, small things or `large` ones; True if others of the other size wait."""
+    others = False
+    for request_id in _wanted(desk):
+        asked = _read(desk, request_id)
+        if asked is None:
+            continue
+        if asked.is_large != large:
+            others = True
+            continue
+        _serve(desk, source, request_id, asked)
+    return others
+
+
+def _wanted(desk: Desk) -> Sequence[int]:
+    wanted = select(BodyRequest.id).where(
+        BodyRequest.account_id == desk.account_id, BodyRequest.state == RequestState.WANTED
+    )
+    with desk.session() as db:
+        return db.scalars(wanted.order_by(BodyRequest.id)).all()
+
+
+def _read(desk: Desk, request_id: int) -> Asked | None:
+    """What a request is about; None while a move is on its way that will tell the message's UID, or if it is gone."""
+    with desk.session() as db:
+        request = db.get(BodyRequest, request_id)
+        message = db.get(Message, request.message_id) if request else None
+        if request is None or message is None or message.uid < 0:
+            return None
+        return _ask_for(db, message, request.sections.split("\n"))
+
+
+def _ask_for(db: Session, message: Message, sections: Sequence[str]) -> Asked:
+    folder = db.get_one(Folder, message.folder_id)
+    missing = tuple(section for section in sections if not bodies.is_cached(db, message, section))
+    return Asked(message, folder.name, missing, sum(_octets(message, section) for section in missing))
+
+
+def _octets(message: Message, section: str) -> int:
+    """How large a section is, by the message's structure; the whole message where that does not tell."""
+    structure = _find_structure(message)
+    part = find_part(structure, section) if structure else None
+    return part.octets if part and not part.is_multipart else message.size_octets
+
+
+def _find_structure(message: Message) -> Part | None:
+    """The message's parts; None where the server's BODYSTRUCTURE cannot be read."""
+    try:
+        return parse_bodystructure(message.bodystructure)
+    except ProtocolError:
+        return None
+
+
+def _serve(desk: Desk, source: MailSource, request_id: int, asked: Asked) -> None:
+    try:
+        _fetch(desk, source, asked)
+    except (NotFound, ActionRefused) as error:
+        _answer(desk, request_id, RequestState.FAILED, error)
+    else:
+        _answer(desk, request_id, RequestState.READY)
+
+
+def _answer(desk: Desk, request_id: int, state: RequestState, error: MailError | None = None) -> None:
+    words = {"error": type(error).__name__, "error_detail": error.detail} if error else {}
+    with desk.session() as db:
+        db.execute(update(BodyRequest).where(BodyRequest.id == request_id).values(state=state, **words))
+        db.commit()
+    desk.ring(Topic.BODY_READY, request_id)
+
+
+def _fetch(desk: Desk, source: MailSource, asked: Asked) -> None:
+    """Sections into the cache: small ones in one turn, large ones in pieces."""
+    message = asked.message
+    if not asked.is_large and asked.sections:
+        for section, octets in source.fetch(asked.folder, message.uid, asked.sections).items():
+            _store(desk, message, section, [octets])
+        return
+    for section in asked.sections:
+        _store(desk, message, section, source.stream(asked.folder, message.uid, section, CHUNK_OCTETS))
+
+
+def _store(desk: Desk, message: Message, section: str, chunks: Iterable[bytes]) -> None:
+    with desk.session() as db:
+        account = db.get_one(MailAccount, desk.account_id)
+        bodies.store_section(db, desk.parts.vault, account, message.id, section, chunks, desk.parts.clock.now())
+
+
+def trim(desk: Desk) -> None:
+    """Keep the owner's cached bodies within BODY_CACHE_MIB."""
+    with desk.session() as db:
+        bodies.trim(db, desk.lease.owner_id, desk.parts.config.body_cache_mib * 1024 * 1024)
+
+
+# Before anybody asks
+
+
+def prefetch(desk: Desk, source: MailSource, folder_id: int) -> None:
+    """First words of a folder's newest messages, then the text of the newest unread ones."""
+    _fetch_previews(desk, source, folder_id)
+    for asked in _newest_unread(desk, folder_id):
+        try:
+            _fetch(desk, source, asked)
+        except (NotFound, ActionRefused):  # gone meanwhile, or the server will not: nobody asked yet
+            log.debug("account %d: message %d was not prefetched", desk.account_id, asked.message.id)
+
+
+def _newest_unread(desk: Desk, folder_id: int) -> Sequence[Asked]:
+    with desk.session() as db:
+        unread = db.scalars(_newest(folder_id).where(Message.seen.is_(False)).limit(PREFETCHED)).all()
+        asked = [_ask_for(db, message, _shown_sections(message)) for message in unread]
+    return [each for each in asked if each.sections and not each.is_large]
+
+
+def _shown_sections(message: Message) -> Sequence[str]:
+    structure = _find_structure(message)
+    return [part.section for part in shown_text_sections(structure)] if structure else []
+
+
+def _fetch_previews(desk: Desk, source: MailSource, folder_id: int) -> None:
+    with desk.session() as db:
+        folder = db.get_one(Folder, folder_id)
+        newest = db.scalars(_newest(folder_id).limit(PREVIEWED)).all()
+    texts = {message.uid: _preview_part(message) for message in newest if message.preview is None}
+    wanted = {uid: part.section for uid, part in texts.items() if part}
+    found = source.previews(folder.name, wanted, PREVIEW_OCTETS) if wanted else {}
+    words = {uid: preview_of(part, found.get(uid, b"")) if part else "" for uid, part in texts.items()}
+    if words:
+        with desk.session() as db:
+            mirror.store_previews(db, folder_id, words)
+        desk.ring(Topic.FOLDER, folder_id)
+
+
+def _preview_part(message: Message) -> Part | None:
+    structure = _find_structure(message)
+    return next(iter(shown_text_sections(structure, prefer="plain")), None) if structure else None
+
+
+def _newest(folder_id: int) -> Select[Message]:
+    here = select(Message).where(Message.folder_id == folder_id, Message.uid > 0)
+    return here.order_by(Message.received_at.desc(), Message.uid.desc())

@@ -1,0 +1,38 @@
+"""`flask engine run`: the mail engine as a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+
+from app.engine.engine import MailEngine
+from app.runtime import runtime
+
+log = logging.getLogger("satchel.engine")
+
+engine_commands = AppGroup("engine", help="The mail engine.")
+
+
+@engine_commands.command("run")
+@click.option("--until-parent-ends", is_flag=True, help="End when the process that started this one is gone.")
+def run_command(until_parent_ends: bool) -> None:
+    """Sync mail, carry out what people do, and send, until SIGTERM or Ctrl-C."""
+    parent = os.getppid()
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+
+    def goes_on() -> bool:
+        return not ending.is_set() and not (until_parent_ends and os.getppid() != parent)
+
+    MailEngine(runtime()).run(goes_on)
+
+
+def init_app(app: Flask) -> None:
+    app.cli.add_command(engine_commands)

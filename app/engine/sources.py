@@ -1,0 +1,88 @@
+"""The registry of mail sources: `mail_account.source` → when it runs and how it is opened."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+
+from sqlalchemy.orm import Session
+
+from app.accounts import guard, oauth
+from app.accounts import service as accounts
+from app.accounts.endpoint import Tls
+from app.accounts.models import Auth, MailAccount
+from app.engine.leases import LeaseLost
+from app.errors import StarttlsNotOffered
+from app.imap.session import open_session
+from app.imap.source import ImapSource
+from app.mail_services.modes import SWITCHES, Switches
+from app.mail_services.service import current_mode
+from app.runtime import Runtime
+from app.sources import MailSource
+
+TIMEOUT_S = 20.0
+
+OpenSource = Callable[[Runtime, int], MailSource]
+"""Opens one session for the account with this id; raises the MailError that says why it could not."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """A kind of mail source; `runs` says in which modes accounts of it are synced."""
+
+    runs: Callable[[Switches], bool]
+    open: OpenSource
+
+
+def open_imap(parts: Runtime, account_id: int) -> MailSource:
+    """A session on the account's IMAP server, through the guard (E4), signed in."""
+    with parts.public.session() as db:
+        account = _get_account(db, account_id)
+        policy = guard.load_policy(db)
+        credentials = accounts.credentials(parts.vault, account)
+    if account.imap_tls is Tls.NONE and not policy.allows_cleartext(account.imap_host):
+        raise StarttlsNotOffered("connections without TLS are not allowed here")
+    if account.auth is Auth.OAUTH:
+        credentials = credentials.with_token(oauth.access_token(parts, account_id))
+    session = open_session(
+        account.imap_endpoint(),
+        credentials,
+        connect=partial(guard.connect, policy, parts.resolver),
+        ssl_context=client_context(parts.config.tls_ca_file),
+        timeout_s=TIMEOUT_S,
+    )
+    return ImapSource(session)
+
+
+@cache
+def client_context(ca_file: str) -> ssl.SSLContext:
+    """The process's one context (making one takes 20 ms of CPU): the system's authorities, and those of `ca_file`."""
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+KINDS = {"imap": SourceKind(runs=lambda switches: switches.external, open=open_imap)}
+
+
+def runnable_sources(db: Session) -> frozenset[str]:
+    """The kinds of source that run in the mode of this moment (M1-M4)."""
+    switches = SWITCHES[current_mode(db)]
+    return frozenset(name for name, kind in KINDS.items() if kind.runs(switches))
+
+
+def open_source(parts: Runtime, account_id: int) -> MailSource:
+    """A session for the account, of whatever kind it is.  Raises LeaseLost if its row is gone."""
+    with parts.public.session() as db:
+        kind = KINDS[_get_account(db, account_id).source]
+    return kind.open(parts, account_id)
+
+
+def _get_account(db: Session, account_id: int) -> MailAccount:
+    account = db.get(MailAccount, account_id)
+    if account is None:
+        raise LeaseLost
+    return account

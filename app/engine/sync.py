@@ -1,0 +1,196 @@
+"""Syncing one account's mirror: its tree, a folder's news, and older mail in resumable chunks.
+
+Everything is idempotent: a step that was cut off is simply done again.  Which step comes next is decided in `plan.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import overload
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.accounts.models import MailAccount
+from app.bus import Topic
+from app.engine import plan
+from app.engine.desk import Desk
+from app.engine.plan import KnownFolder
+from app.errors import NoSuchFolder
+from app.mirror import service as mirror
+from app.mirror.models import Folder, Message
+from app.sources import Delta, FolderState, MailSource, RemoteFolder, RemoteMessage, Role
+
+INBOX = RemoteFolder(name="INBOX", delimiter=None, role=Role.INBOX)
+STEP_MESSAGES = 2_000
+"""Older messages fetched before anything more urgent on the same session gets its turn."""
+COMMIT_MESSAGES = 250
+"""Messages in one commit, so that it takes no longer than 50 ms."""
+
+
+class KnownUids(Sequence[int]):
+    """The mirrored UIDs of a folder, ascending; read only if the source looks at them, which QRESYNC never needs."""
+
+    def __init__(self, desk: Desk, folder_id: int) -> None:
+        self._desk = desk
+        self._folder_id = folder_id
+
+    @cached_property
+    def _uids(self) -> Sequence[int]:
+        with self._desk.session() as db:
+            return mirror.known_uids(db, self._folder_id)
+
+    def __len__(self) -> int:
+        return len(self._uids)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._uids)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        return self._uids[index]
+
+
+def known_folders(db: Session, account_id: int) -> Sequence[KnownFolder]:
+    """What the mirror knows of the account's folders."""
+    rows = db.scalars(select(Folder).where(Folder.account_id == account_id).order_by(Folder.id))
+    return [_known(row) for row in rows]
+
+
+def find_folder(desk: Desk, folder_id: int) -> KnownFolder | None:
+    with desk.session() as db:
+        row = db.get(Folder, folder_id)
+        return _known(row) if row is not None and row.account_id == desk.account_id else None
+
+
+def _known(row: Folder) -> KnownFolder:
+    state = None
+    if row.uidvalidity is not None:
+        state = FolderState(row.uidvalidity, row.uidnext, row.highestmodseq)
+    return KnownFolder(row.id, row.name, row.role, row.selectable, state, row.total, row.unread, row.complete)
+
+
+def get_watched(desk: Desk, source: MailSource) -> KnownFolder:
+    """The folder new mail comes into.  The INBOX's row is made before the tree is known: its newest mail is first."""
+    with desk.session() as db:
+        folders = known_folders(db, desk.account_id)
+        if not folders:
+            mirror.store_folders(db, desk.account_id, source.folders() if source.is_gmail else [INBOX])
+            folders = known_folders(db, desk.account_id)
+    watched = plan.find_watched(folders, is_gmail=source.is_gmail)
+    if watched is None:
+        raise NoSuchFolder("INBOX")
+    return watched
+
+
+def sync_tree(desk: Desk, source: MailSource) -> Sequence[KnownFolder]:
+    """Store the tree with its counts; returns the folders whose news should be fetched, most wanted first."""
+    remote = source.folders()
+    with desk.session() as db:
+        before = known_folders(db, desk.account_id)
+        mirror.store_folders(db, desk.account_id, remote)
+        after = known_folders(db, desk.account_id)
+        _note_total(db, desk, remote, after, is_gmail=source.is_gmail)
+    desk.ring_tree()
+    watched = plan.find_watched(after, is_gmail=source.is_gmail)
+    return plan.stale_folders(before, after, remote, watched.id if watched else None)
+
+
+def _note_total(
+    db: Session, desk: Desk, remote: Sequence[RemoteFolder], folders: Sequence[KnownFolder], *, is_gmail: bool
+) -> None:
+    """How much the first sync has to fetch, and has fetched; once it is through, neither is counted any more."""
+    mirrored = {folder.name: folder.status for folder in remote if plan.is_mirrored(folder)}
+    if all(folder.complete for folder in folders if folder.name in mirrored):
+        return
+    total = sum(status.messages for status in mirrored.values() if status)
+    done = db.scalar(select(func.count()).select_from(Message).where(Message.account_id == desk.account_id)) or 0
+    values = {"sync_total": total, "sync_done": min(done, total), "is_gmail": is_gmail}
+    db.execute(update(MailAccount).where(desk.lease.covers()).values(values))
+    db.commit()
+
+
+def sync_folder(desk: Desk, source: MailSource, folder: KnownFolder, since: FolderState | None) -> Delta:
+    """Bring the mirror of one folder up to date; what the delta left unfetched is for a Backfill."""
+    asked_at = desk.parts.clock.now()
+    delta = source.changes(folder.name, since, KnownUids(desk, folder.id))
+    with desk.session() as db:
+        changed = mirror.apply_delta(db, folder.id, delta, asked_at)
+    if changed:
+        desk.ring(Topic.FOLDER, folder.id)
+        desk.ring_tree()
+    return delta
+
+
+def mark_incomplete(desk: Desk, folder: KnownFolder) -> None:
+    """There is more than a delta fetches at once: should the engine die now, the next one goes on with it."""
+    with desk.session() as db:
+        db.execute(update(Folder).where(Folder.id == folder.id).values(complete=False))
+        db.commit()
+
+
+@dataclass
+class Backfill:
+    """Older mail of one folder, newest first, a step at a time; after a crash it starts from what the mirror has."""
+
+    desk: Desk
+    folder: KnownFolder
+    _remaining: list[int] = field(default_factory=list)
+    _started: FolderState | None = None
+    _fetched: bool = False
+
+    def step(self, source: MailSource) -> bool:
+        """Fetch the next STEP_MESSAGES; False when the folder's oldest message has been reached."""
+        if self._started is None:
+            self._begin(source)
+        try:
+            self._fetch(source)
+        except Exception:
+            self._started = None  # cut off: what is missing is asked for again
+            raise
+        if not self._remaining:
+            self._end(source)
+        self.desk.ring_tree()
+        return bool(self._remaining)
+
+    def _begin(self, source: MailSource) -> None:
+        """Learn all UIDs the mirror lacks: a delta since a known state is silent about old messages never fetched."""
+        delta = sync_folder(self.desk, source, self.folder, self.folder.state)
+        if self.folder.state is not None and not delta.reset:
+            delta = sync_folder(self.desk, source, self.folder, None)
+        self._started = delta.state
+        self._remaining = sorted(delta.unfetched, reverse=True)
+
+    def _fetch(self, source: MailSource) -> None:
+        step, self._remaining = self._remaining[:STEP_MESSAGES], self._remaining[STEP_MESSAGES:]
+        for messages in source.headers(self.folder.name, step) if step else ():
+            self._fetched = True
+            for piece in _pieces(messages):
+                with self.desk.gap.turn(), self.desk.session() as db:
+                    added = mirror.add_messages(db, self.folder.id, piece)
+                _note_done(self.desk, added)
+
+    def _end(self, source: MailSource) -> None:
+        """Flags that changed while older messages were on their way, then done."""
+        if self._fetched:
+            sync_folder(self.desk, source, self.folder, self._started)
+        with self.desk.session() as db:
+            mirror.mark_complete(db, self.folder.id)
+        self.desk.ring(Topic.FOLDER, self.folder.id)
+
+
+def _pieces(messages: Sequence[RemoteMessage]) -> Iterator[Sequence[RemoteMessage]]:
+    for start in range(0, len(messages), COMMIT_MESSAGES):
+        yield messages[start : start + COMMIT_MESSAGES]
+
+
+def _note_done(desk: Desk, added: int) -> None:
+    with desk.session() as db:
+        counted = {"sync_done": MailAccount.sync_done + added}
+        db.execute(update(MailAccount).where(desk.lease.covers()).values(counted))
+        db.commit()
