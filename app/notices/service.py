@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, field
-from functools import cache
 from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
 from app.accounts.endpoint import Endpoint, Tls
+from app.accounts.tls import client_context
 from app.errors import ServerUnreachable
 from app.mail_services.models import AccountRegistration, NoticeTransport, RegistrationPolicy
 from app.notices.notice import Notice, as_message
@@ -75,7 +74,7 @@ def send(parts: Runtime, notice: Notice) -> None:
     if row.transport == NoticeTransport.NONE:
         raise ServerUnreachable("no way to send mail is set")
     message = as_message(notice, row.from_address, parts.clock.now())
-    deliver(_route(parts.vault, row), message, tls_context(parts.config.tls_ca_file))
+    deliver(_route(parts.vault, row), message, client_context(parts.config.tls_ca_file))
 
 
 def _route(vault: Vault, row: AccountRegistration) -> SmtpRoute | None:
@@ -84,12 +83,3 @@ def _route(vault: Vault, row: AccountRegistration) -> SmtpRoute | None:
     sealed = row.sealed_smtp_password
     password = vault.open_text(password_seal(row), sealed) if sealed else ""
     return SmtpRoute(Endpoint(row.smtp_host, row.smtp_port, row.smtp_tls), row.smtp_username, password)
-
-
-@cache
-def tls_context(ca_file: str) -> ssl.SSLContext:
-    """One context a process: making one costs 20 ms."""
-    context = ssl.create_default_context()
-    if ca_file:
-        context.load_verify_locations(ca_file)
-    return context

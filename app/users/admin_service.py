@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import MailAccount
@@ -27,10 +27,21 @@ class UserRow:
 
 def list_users(db: Session) -> Sequence[UserRow]:
     """Everybody, those who wait for an admin first."""
+    rows = db.execute(_rows().order_by(User.state != UserState.WAITING, User.email))
+    return [UserRow(user, seen_at, accounts) for user, seen_at, accounts in rows]
+
+
+def get_row(db: Session, admin: User, user_id: int) -> UserRow:
+    """Somebody else's line of the list.  Raises NotFound or NotAllowed."""
+    user = get_other(db, admin, user_id)
+    _user, seen_at, accounts = db.execute(_rows().where(User.id == user.id)).one()
+    return UserRow(user, seen_at, accounts)
+
+
+def _rows() -> Select[User, datetime | None, int]:
     seen = select(func.max(UserSession.seen_at)).where(UserSession.user_id == User.id).scalar_subquery()
     accounts = select(func.count()).where(MailAccount.owner_id == User.id).scalar_subquery()
-    query = select(User, seen, accounts).order_by(User.state != UserState.WAITING, User.email)
-    return [UserRow(user, seen_at, count) for user, seen_at, count in db.execute(query)]
+    return select(User, seen, accounts)
 
 
 def get_user(db: Session, user_id: int) -> User:
@@ -88,13 +99,13 @@ def invite(db: Session, email: str, name: str, role: UserRole, now: datetime) ->
     return user, _link(db, LinkPurpose.INVITE, user, now)
 
 
-def make_password_link(db: Session, user_id: int, now: datetime) -> tuple[User, str]:
-    """A link with which someone sets a new password; for who never had one, a new invitation.  Raises NotFound."""
+def make_password_link(db: Session, user_id: int, now: datetime) -> tuple[User, LinkPurpose, str]:
+    """A link to a new password, or a new invitation for who never had one.  Raises NotFound or NotAllowed."""
     user = get_user(db, user_id)
-    purpose = LinkPurpose.RESET if user.state == UserState.ACTIVE else LinkPurpose.INVITE
-    if user.state in (UserState.WAITING, UserState.DISABLED):
+    purposes = {UserState.ACTIVE: LinkPurpose.RESET, UserState.UNCONFIRMED: LinkPurpose.INVITE}
+    if user.state not in purposes:
         raise NotAllowed
-    return user, _link(db, purpose, user, now)
+    return user, purposes[user.state], _link(db, purposes[user.state], user, now)
 
 
 def _link(db: Session, purpose: LinkPurpose, user: User, now: datetime) -> str:

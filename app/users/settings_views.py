@@ -47,7 +47,9 @@ def side() -> dict[str, Any]:
 
 def sections() -> Sequence[Section]:
     """The side navigation of the Settings activity; mail accounts stand in it where the mode has them."""
-    accounts = [Entry(request.script_root + "/mail/accounts", _("Accounts"), "mail")] if switches_of_request().external else []
+    accounts = (
+        [Entry(request.script_root + "/mail/accounts", _("Accounts"), "mail")] if switches_of_request().external else []
+    )
     reading = Entry(url_for("settings.preferences"), _("Reading and list"), "settings")
     you = [
         Entry(url_for("settings.profile"), _("Profile"), "user"),

@@ -73,11 +73,12 @@ class Vault:
         return max(self._keys)
 
     def reload(self) -> None:
-        """Read the ring again, after a rotation."""
+        """Read the ring again: keys come and go with a rotation."""
         self._keys = dict(self._load_keys())
 
     def seal(self, name: str, plaintext: str | bytes) -> bytes:
         octets = plaintext.encode() if isinstance(plaintext, str) else plaintext
+        self.reload()  # sealing is rare, and a rotation must be seen by who seals after it began (C3)
         key_id = self.sealing_key_id
         return seal(key_id, self._keys[key_id], name, octets)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
@@ -26,7 +24,7 @@ def _quick_hashing(monkeypatch):
 
 
 @pytest.fixture
-def with_password(db: Session) -> Callable[[User], User]:
+def with_password(db: Session):
     def with_password(user: User) -> User:
         user.password_hash = passwords.hash_password(PASSWORD)
         db.commit()
@@ -36,7 +34,7 @@ def with_password(db: Session) -> Callable[[User], User]:
 
 
 @pytest.fixture
-def anna(alice: User, with_password) -> User:
+def anna(alice, with_password):
     """Alice with a password."""
     return with_password(alice)
 

@@ -21,7 +21,7 @@ def find(db, email):
 
 @pytest.fixture
 def set_up_link(db, clock):
-    return "/setup/" + service.make_setup_link(db, clock.now())
+    return f"/setup/{service.make_setup_link(db, clock.now())}"
 
 
 def test_the_set_up_link_makes_the_first_admin_and_signs_in(anonymous, db, set_up_link):
@@ -67,7 +67,9 @@ def test_registration_is_closed_at_first(anonymous):
     assert "Create an account" not in anonymous.get("/sign-in").text
 
 
-@pytest.mark.parametrize("policy", [RegistrationPolicy.OPEN, RegistrationPolicy.APPROVAL, RegistrationPolicy.ACTIVATION])
+@pytest.mark.parametrize(
+    "policy", [RegistrationPolicy.OPEN, RegistrationPolicy.APPROVAL, RegistrationPolicy.ACTIVATION]
+)
 def test_the_answer_is_the_same_for_an_address_that_has_an_account(anonymous, registration, anna, policy, postbox, db):
     registration(policy)
     hashed = anna.password_hash

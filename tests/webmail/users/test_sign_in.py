@@ -4,6 +4,7 @@ import pyotp
 import pytest
 from sqlalchemy import func, select
 
+from app.errors import LoginRefused, TooManyAttempts
 from app.users import passwords, service
 from app.users.models import LoginFailure, UserSession, UserState
 from app.users.views import safe_next
@@ -39,7 +40,7 @@ def test_a_name_is_compared_without_case_or_spaces(anna, sign_in):
 def test_an_unknown_name_costs_a_whole_hash(monkeypatch, db, clock):
     checked = []
     monkeypatch.setattr(passwords, "_verify", lambda stored, _password: checked.append(stored))
-    with pytest.raises(service.LoginRefused):
+    with pytest.raises(LoginRefused):
         service.check_sign_in(db, "nobody@example.org", "x", service.Browser(), clock.now())
     assert checked[0].startswith("$argon2id$")
 
@@ -213,7 +214,7 @@ def test_only_a_few_hash_at_once(monkeypatch):
     for _ in range(passwords.AT_ONCE):
         passwords._slots.acquire()
     try:
-        with pytest.raises(passwords.TooManyAttempts):
+        with pytest.raises(TooManyAttempts):
             passwords.check_password(None, PASSWORD)
     finally:
         for _ in range(passwords.AT_ONCE):

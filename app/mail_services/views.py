@@ -1,0 +1,121 @@
+"""Administration: Mail Services, stored credentials, sign-in with providers."""
+
+from __future__ import annotations
+
+from flask import abort, flash, g, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from app.bus import Bell, Topic
+from app.errors import BadInput
+from app.extensions import why_no_hosting
+from app.mail_services import credentials as stored
+from app.mail_services import oauth_clients, service
+from app.mail_services.consequences import Consequences, consequences
+from app.mail_services.forms import MailServicesForm, OAuthClientForm
+from app.mail_services.gate import open_modes
+from app.mail_services.hosts import parse_hosts
+from app.mail_services.modes import Mode
+from app.runtime import runtime
+from app.web.admin import bp
+from app.web.forms import choices, text_of
+
+PROVIDERS = {"google": "Google", "microsoft": "Microsoft"}
+
+
+@bp.route("/mail-services", methods=["GET", "POST"])
+def mail_services() -> ResponseReturnValue:
+    """The mode and what external accounts may reach; what would stop is said on a page of its own first."""
+    settings = service.load_settings(g.db)
+    form = MailServicesForm(obj=settings)
+    form.mode.choices = choices(*((mode.value, mode.value) for mode in {*open_modes(), settings.mode}))
+    if not form.validate_on_submit() or not _tidy_hosts(form):
+        return _mail_services_page(form, settings.mode)
+    mode = Mode(form.mode.data)
+    does = _consequences(settings.mode, mode)
+    if does.stops and not form.confirmed.data:
+        return render_template("admin/confirm-mode.html", form=form, does=does, names=mode_names(), mode=mode)
+    service.save_settings(g.db, mode, text_of(form.private_hosts), text_of(form.cleartext_hosts))
+    runtime().bus.ring(Bell(Topic.SETTINGS))
+    flash(_("Saved. The mode is %(mode)s.", mode=mode_names()[mode]), "ok")
+    return redirect(url_for("admin.mail_services"), 303)
+
+
+def _mail_services_page(form: MailServicesForm, mode: Mode) -> ResponseReturnValue:
+    page = render_template(
+        "admin/mail-services.html",
+        form=form,
+        mode=mode,
+        names=mode_names(),
+        hosting_absent=why_no_hosting(),
+        does={new: _consequences(mode, new) for new in Mode},
+    )
+    return page, 422 if form.is_submitted() else 200
+
+
+def _consequences(old: Mode, new: Mode) -> Consequences:
+    return consequences(old, new, stored.accounts_in_use(g.db))
+
+
+def mode_names() -> dict[Mode, str]:
+    """What the modes are called."""
+    return {
+        Mode.DISABLED: _("Mail Disabled"),
+        Mode.MAILSITE: _("MailSite"),
+        Mode.EXTERNAL: _("External Mail Accounts"),
+        Mode.BOTH: _("MailSite and External"),
+    }
+
+
+def _tidy_hosts(form: MailServicesForm) -> bool:
+    """Read both lists; the words go to the field whose line is no host."""
+    for field, networks in ((form.private_hosts, True), (form.cleartext_hosts, False)):
+        try:
+            field.data = "\n".join(parse_hosts(field.name, text_of(field), networks=networks))
+        except BadInput as error:
+            field.errors = [_("“%(line)s” is not a host. Write one name or address a line.", line=error.detail)]
+    return not (form.private_hosts.errors or form.cleartext_hosts.errors)
+
+
+@bp.get("/credentials")
+def credentials() -> ResponseReturnValue:
+    """Every stored credential, by owner; none of the secrets (C5)."""
+    return render_template("admin/credentials.html", rows=stored.list_credentials(g.db))
+
+
+@bp.post("/credentials/<int:account_id>/revoke")
+def revoke_credential(account_id: int) -> ResponseReturnValue:
+    address, owner_id = stored.revoke(g.db, account_id)
+    runtime().bus.ring(Bell(Topic.ACCOUNT, account_id), Bell(Topic.TREE, owner_id))
+    flash(_("The credential for %(address)s is revoked and its copy of the mail removed.", address=address), "ok")
+    return redirect(url_for("admin.credentials"), 303)
+
+
+@bp.get("/oauth")
+def oauth() -> ResponseReturnValue:
+    return _oauth_page({})
+
+
+def _oauth_page(refused: dict[str, OAuthClientForm]) -> ResponseReturnValue:
+    """A form for each provider; `refused` holds the one that was sent and cannot be used."""
+    clients = oauth_clients.load_clients(g.db)
+    forms = {key: refused.get(key) or OAuthClientForm(formdata=None, obj=clients.get(key)) for key in PROVIDERS}
+    has_secret = {key for key, client in clients.items() if client.sealed_client_secret}
+    redirects = {key: f"{runtime().config.base_url}/mail/oauth/{key}/callback" for key in PROVIDERS}
+    page = render_template(
+        "admin/oauth.html", forms=forms, providers=PROVIDERS, has_secret=has_secret, redirects=redirects
+    )
+    return page, 422 if refused else 200
+
+
+@bp.post("/oauth/<provider>")
+def save_oauth(provider: str) -> ResponseReturnValue:
+    if provider not in PROVIDERS:
+        abort(404)
+    form = OAuthClientForm()
+    if not form.validate_on_submit():
+        return _oauth_page({provider: form})
+    parts = runtime()
+    oauth_clients.save_client(g.db, parts.vault, provider, text_of(form.client_id), text_of(form.client_secret))
+    flash(_("Saved the client for %(provider)s.", provider=PROVIDERS[provider]), "ok")
+    return redirect(url_for("admin.oauth"), 303)
