@@ -70,4 +70,4 @@ def _quote(detail: str) -> str:
 def _shown_until(account: AccountRow, calendar: Calendar) -> str:
     if account.last_sync_at is None:
         return ""
-    return _("Mail up to %(time)s is shown.", time=calendar.date_and_time(account.last_sync_at))
+    return str(_("Mail up to %(time)s is shown.", time=calendar.date_and_time(account.last_sync_at)))

@@ -47,6 +47,6 @@ def activities(path: str, *, mail: bool, admin: bool) -> Sequence[Activity]:
 
 def _root_of(path: str) -> str:
     """The activity an address belongs to: mail accounts are managed among the settings."""
-    if path.startswith("/mail/accounts") or path.startswith("/mail/oauth"):
+    if path.startswith(("/mail/accounts", "/mail/oauth")):
         return "/settings"
     return "/" + path.split("/")[1]
