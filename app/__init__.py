@@ -16,7 +16,7 @@ from app.users import cli as users_cli
 from app.users import sessions, settings_views
 from app.users import views as users
 from app.vault import cli as vault_cli
-from app.web import babel, error_pages, filters, menu, request_checks, security_headers, shell
+from app.web import babel, error_pages, events, filters, menu, request_checks, security_headers, shell
 
 
 def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = None) -> Flask:
@@ -28,7 +28,7 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
     db.init_app(app, parts.public)
     for part in (sessions, gate, request_checks, babel, error_pages, filters, menu, security_headers, background):
         part.init_app(app)
-    for activity in (shell, mailbox, users, settings_views, administration, messages, actions):
+    for activity in (shell, mailbox, users, settings_views, administration, messages, actions, events):
         activity.init_app(app)
     for commands in (cli, users_cli, vault_cli):
         commands.init_app(app)
