@@ -163,8 +163,7 @@ def mailboxes(value: bytes, *, limit: int) -> list[Mailbox]:
 def _mailbox(text: str) -> Mailbox:
     if ":" in text and (group := GROUP_NAME.match(text)):
         text = text[group.end() :].strip()
-    angle = ANGLE.search(text)
-    if angle:
+    for angle in list(ANGLE.finditer(text))[-1:]:  # one in the quoted name is none
         return Mailbox(_phrase(text[: angle.start()]), _address(angle[1]))
     comment = COMMENTED.search(text)
     if comment:

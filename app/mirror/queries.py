@@ -296,3 +296,21 @@ def folder_tree(db: Session, user_id: int) -> Sequence[AccountTree]:
 def _tree(account: AccountRow, folders: Sequence[FolderRow]) -> AccountTree:
     unread = sum(folder.unread for folder in folders if folder.role is Role.INBOX)
     return AccountTree(account, display_order(folders), unread)
+
+
+def conversation_members(db: Session, user_id: int, message_ids: Sequence[int], *, limit: int) -> Sequence[int]:
+    """The messages of a person's that are in the conversations and folders of these, newest first."""
+    named = aliased(Message, name="named")
+    same = (
+        select(Message.id)
+        .join(MailAccount, MailAccount.id == Message.account_id)
+        .join(
+            named,
+            (named.account_id == Message.account_id)
+            & (named.conversation_id == Message.conversation_id)
+            & (named.folder_id == Message.folder_id),
+        )
+        .where(named.id.in_(message_ids), MailAccount.owner_id == user_id)
+        .distinct()
+    )
+    return db.scalars(same.order_by(Message.id.desc()).limit(limit)).all()

@@ -74,7 +74,7 @@ def add_messages(db: Session, folder_id: int, messages: Sequence[RemoteMessage])
         hidden = hidden_uids(db, folder.account_id, folder_id)
         new = [message for message in chunk if message.uid not in known and message.uid not in hidden]
         _insert(db, folder, new, Overlay())
-        db.commit()
+        _commit(db)
         added += len(new)
     return added
 
@@ -84,7 +84,7 @@ def mark_complete(db: Session, folder_id: int) -> None:
     _lock_folder(db, folder_id)
     rows.recount(db, folder_id)
     _set_folder(db, folder_id, complete=True)
-    db.commit()
+    _commit(db)
 
 
 def store_previews(db: Session, folder_id: int, previews: Mapping[int, str]) -> None:
@@ -93,7 +93,13 @@ def store_previews(db: Session, folder_id: int, previews: Mapping[int, str]) -> 
     here = update(MESSAGE).where(MESSAGE.c.folder_id == folder_id, MESSAGE.c.uid == sa.bindparam("told"))
     for chunk in chunks(values):
         db.execute(here.values(preview=sa.bindparam("words")), chunk)
-        db.commit()
+        _commit(db)
+
+
+def _commit(db: Session) -> None:
+    """Commit, and let objects read before be read anew: the changes went past them."""
+    db.commit()
+    db.expire_all()
 
 
 def _get_folder(db: Session, folder_id: int) -> Folder:
@@ -120,16 +126,21 @@ def _is_another(folder: Folder, delta: Delta) -> bool:
 
 
 def _start_over(db: Session, folder: Folder) -> bool:
-    """Empty the folder's mirror.  Its state goes first: a crash on the way starts over again."""
-    _set_folder(db, folder.id, uidvalidity=None, uidnext=0, highestmodseq=None, complete=False, total=0, unread=0)
-    void_actions(db, folder.account_id, folder.id)
-    db.commit()
+    """Empty the folder's mirror.  Its state goes first: a crash on the way starts over again.
+
+    A folder never synced is empty already, and what STATUS counted in it stands.
+    """
+    folder_id, account_id = folder.id, folder.account_id
+    if folder.uidvalidity is not None:
+        _set_folder(db, folder_id, uidvalidity=None, uidnext=0, highestmodseq=None, complete=False, total=0, unread=0)
+        void_actions(db, account_id, folder_id)
+    _commit(db)
     emptied = False
-    old = select(MESSAGE.c.id).where(MESSAGE.c.folder_id == folder.id, MESSAGE.c.uid > 0).limit(AT_ONCE)
+    old = select(MESSAGE.c.id).where(MESSAGE.c.folder_id == folder_id, MESSAGE.c.uid > 0).limit(AT_ONCE)
     while doomed := db.scalars(old).all():
-        rows.lock_account(db, folder.account_id)
-        rows.remove(db, folder.account_id, folder.id, doomed)
-        db.commit()
+        rows.lock_account(db, account_id)
+        rows.remove(db, account_id, folder_id, doomed)
+        _commit(db)
         emptied = True
     return emptied
 
@@ -155,7 +166,7 @@ def _apply_piece(db: Session, folder_id: int, delta: Delta, asked_at: datetime) 
     named = {*delta.flags, *delta.vanished, *(message.uid for message in delta.new)}
     plan = plan_changes(_known(db, folder_id, sorted(named)), delta, overlay)
     _carry_out(db, folder, plan, overlay)
-    db.commit()
+    _commit(db)
     return plan.changes_something
 
 
@@ -302,7 +313,7 @@ def _store_state(db: Session, folder_id: int, delta: Delta, asked_at: datetime) 
         unseen = delta.unseen if delta.unseen is not None else folder.unread
         values["unread"] = max(unseen, _unread_here(db, folder_id))
     _set_folder(db, folder_id, **values)
-    db.commit()
+    _commit(db)
     return before != (values.get("total", folder.total), values.get("unread", folder.unread))
 
 

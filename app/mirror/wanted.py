@@ -1,0 +1,88 @@
+"""Sections a page needs now: from the cache, else asked of the engine and waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app import errors
+from app.bus import Bell, Topic
+from app.errors import EngineSilent, MailError, NoSuchMessage
+from app.mirror import bodies
+from app.mirror.models import BodyRequest, Message, RequestState
+from app.runtime import Runtime
+from app.web.bells import Ear, listener_on
+
+LOOK_EVERY_S = 0.05
+MAX_SECTIONS = 200
+
+
+def get_sections(
+    parts: Runtime, db: Session, message: Message, sections: Sequence[str], timeout_s: float = 20
+) -> Mapping[str, bytes]:
+    """The sections as they stand (still transfer-encoded); those the message does not have are left out.
+
+    Waits for what is not cached with no database connection held.  Raises EngineSilent after `timeout_s`, NoSuchMessage
+    when the message is gone, or what the engine ran into.
+    """
+    fetch_sections(parts, db, message, sections, timeout_s)
+    bodies.touch(db, message.id, parts.clock.now())
+    return bodies.cached_sections(db, parts.vault, message, sections)
+
+
+def fetch_sections(
+    parts: Runtime, db: Session, message: Message, sections: Sequence[str], timeout_s: float = 20
+) -> None:
+    """Have the sections in the cache, where `bodies.open_section` streams them from.  Raises as `get_sections`."""
+    missing = [section for section in sections[:MAX_SECTIONS] if not bodies.is_cached(db, message, section)]
+    if not missing:
+        return
+    with listener_on(parts.bus).subscribe([Topic.BODY_READY]) as ear:
+        request_id = _ask(parts, db, message, missing)
+        try:
+            _wait(db, ear, request_id, timeout_s)
+        finally:
+            db.execute(delete(BodyRequest).where(BodyRequest.id == request_id))
+            db.commit()
+
+
+def _ask(parts: Runtime, db: Session, message: Message, sections: Sequence[str]) -> int:
+    request = BodyRequest(
+        account_id=message.account_id,
+        message_id=message.id,
+        sections="\n".join(sections),
+        requested_at=parts.clock.now(),
+    )
+    db.add(request)
+    db.commit()
+    parts.bus.ring(Bell(Topic.BODY_WANTED, message.account_id))
+    return request.id
+
+
+def _wait(db: Session, ear: Ear, request_id: int, timeout_s: float) -> None:
+    """Until the engine has answered; looked at every LOOK_EVERY_S in case its bell is lost."""
+    for _ in range(max(1, round(timeout_s / LOOK_EVERY_S))):
+        if _is_answered(db, request_id):
+            return
+        ear.wait(LOOK_EVERY_S)
+    raise EngineSilent
+
+
+def _is_answered(db: Session, request_id: int) -> bool:
+    """Raises the engine's error, or NoSuchMessage if the request went with its message."""
+    columns = select(BodyRequest.state, BodyRequest.error, BodyRequest.error_detail)
+    found = db.execute(columns.where(BodyRequest.id == request_id)).one_or_none()
+    db.commit()  # nothing was written; the connection goes back to the pool
+    if found is None:
+        raise NoSuchMessage
+    if found.state is RequestState.FAILED:
+        raise _error_named(found.error)(found.error_detail)
+    return found.state is RequestState.READY
+
+
+def _error_named(name: str) -> type[MailError]:
+    kind = getattr(errors, name, None)
+    is_plain = isinstance(kind, type) and issubclass(kind, MailError) and kind.__init__ is MailError.__init__
+    return kind if is_plain and kind is not None else MailError
