@@ -1,0 +1,117 @@
+"""A headless Chromium that reaches this machine only, and the application served for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from threading import Thread
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
+
+from app.users import sessions
+from app.users.models import User
+from tests.conftest import FakeClock
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-pings",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for the run; each test takes a context of its own from it."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: nothing was tried in a browser")
+    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *sandbox])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def strangers() -> list[str]:
+    """Addresses outside this machine that a page asked for; a test fails if there are any at its end."""
+    return []
+
+
+@pytest.fixture
+def make_context(chromium: Browser, strangers: list[str]) -> Iterator[Callable[..., BrowserContext]]:
+    """Fresh browser contexts (cookies, storage, size); options as Playwright's new_context takes them."""
+    opened: list[BrowserContext] = []
+
+    def guard(route: Route) -> None:
+        if urlsplit(route.request.url).hostname in LOOPBACK:
+            route.continue_()
+        else:
+            strangers.append(route.request.url)
+            route.abort()
+
+    def make_context(**options: object) -> BrowserContext:
+        context = chromium.new_context(**options)  # type: ignore[arg-type]
+        context.set_default_timeout(10_000)
+        context.route("**/*", guard)
+        opened.append(context)
+        return context
+
+    yield make_context
+    for context in opened:
+        context.close()
+    assert strangers == []
+
+
+@pytest.fixture
+def page(make_context: Callable[..., BrowserContext]) -> Page:
+    return make_context().new_page()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Flask], str]]:
+    """Serve an application on a free port of loopback; its address, without a slash at the end."""
+    running = []
+
+    def serve(app: Flask) -> str:
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for server, thread in running:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+@pytest.fixture
+def sign_in(app: Flask, db: Session, clock: FakeClock) -> Callable[[BrowserContext, User, str], None]:
+    """Give a context the session cookie of somebody, for the application served at an address."""
+
+    def sign_in(context: BrowserContext, user: User, address: str) -> None:
+        token = sessions.start_session(db, user, clock.now())
+        db.commit()
+        with app.test_client() as client:
+            with client.session_transaction() as session:
+                session["_user_id"] = token
+                session["_fresh"] = True
+            cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
+        assert cookie is not None
+        context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": address}])
+
+    return sign_in
