@@ -71,15 +71,23 @@ class Dovecot:
         """A new mailbox, usable at once; without a name, one nobody has had."""
         name = name or f"user{next(self._numbers)}@example.org"
         user = MailUser(name, password, self.folder / "mail" / name)
-        with (self.folder / "users").open("a", encoding="utf-8") as users:
-            users.write(f"{name}:{{PLAIN}}{password}::::::\n")
+        self._write_password(name, password)
         return user
 
     def change_password(self, user: MailUser, password: str) -> MailUser:
-        users = self.folder / "users"
-        lines = [line for line in users.read_text("utf-8").splitlines() if not line.startswith(user.name + ":")]
-        users.write_text("".join(line + "\n" for line in lines), "utf-8")
-        return self.add_user(user.name, password)
+        """Give a user another password; returns when it is in force (Dovecot looks at a file once a second)."""
+        self._write_password(user.name, password)
+        deadline = time.monotonic() + START_DEADLINE_S
+        while time.monotonic() < deadline:
+            with suppress(AssertionError):
+                self.doveadm("auth", "test", user.name, password)
+                return MailUser(user.name, password, user.home)
+            time.sleep(0.05)
+        raise AssertionError("Dovecot did not take the new password")
+
+    def _write_password(self, name: str, password: str) -> None:
+        """A file for each user: new ones are seen at once."""
+        (self.folder / "users" / name).write_text(f"{name}:{{PLAIN}}{password}::::::\n", "utf-8")
 
     def deliver(self, user: MailUser, message: bytes, folder: str = "INBOX") -> None:
         """Put a message into a mailbox: the INBOX by LMTP, as mail comes in, other folders by doveadm."""
@@ -215,10 +223,9 @@ def _free_ports(number: int) -> list[int]:
 
 
 def _prepare(server: Dovecot, certificate: Certificate) -> None:
-    for name in ("run", "mail"):
+    for name in ("run", "mail", "users"):
         (server.folder / name).mkdir()
-    for name in ("users", "log"):
-        (server.folder / name).touch()
+    (server.folder / "log").touch()
     shutil.copy(certificate.chain, server.folder / "server.pem")
     shutil.copy(certificate.key, server.folder / "server.key")
 
@@ -287,12 +294,12 @@ hostname = mail.example.org
 postmaster_address = postmaster@example.org
 passdb {{
   driver = passwd-file
-  args = scheme=PLAIN username_format=%u {server.folder}/users
+  args = scheme=PLAIN username_format=%u {server.folder}/users/%u
   mechanisms = plain login
 }}
 userdb {{
   driver = passwd-file
-  args = username_format=%u {server.folder}/users
+  args = username_format=%u {server.folder}/users/%u
   default_fields = uid={uid} gid={gid} home={server.folder}/mail/%u
 }}
 namespace inbox {{
