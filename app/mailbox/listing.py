@@ -60,6 +60,15 @@ class Listing:
     older: Cursor | None
 
 
+def find_neighbours(rows: Sequence[RowView], opened_id: int) -> tuple[int, int]:
+    """The ids of the rows above and below the open one; 0 where there is none, or the open one is not listed."""
+    ids = [row.id for row in rows]
+    if opened_id not in ids:
+        return 0, 0
+    at = ids.index(opened_id)
+    return (ids[at - 1] if at else 0), (ids[at + 1] if at + 1 < len(ids) else 0)
+
+
 def find_place(tree: Sequence[AccountTree], folder_id: int) -> tuple[AccountTree, FolderRow]:
     """The folder and its account in a person's own tree.  Raises NoSuchFolder, also for somebody else's."""
     for account in tree:

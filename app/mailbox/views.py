@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from app.errors import NoSuchMessage
-from app.mailbox.listing import Asked, find_place, load_listing
+from app.mailbox.listing import Asked, find_neighbours, find_place, load_listing
 from app.mailbox.side import Side, load_side
 from app.messages.reading import mark_read, open_asked_conversation
 from app.mirror.queries import find_first_inbox
@@ -93,9 +93,10 @@ def _place(folder_id: int) -> dict[str, Any]:
         "place": f"{name}, {account.account.label}",
         "asked": Asked.of(request.args, conversations=current_user.conversations),
         "opened_id": 0,
+        "neighbours": (0, 0),
     }
 
 
 def _with_rows(place: dict[str, Any]) -> dict[str, Any]:
     listing = load_listing(g.db, place["account"], place["folder"], place["asked"], calendar())
-    return {**place, "listing": listing}
+    return {**place, "listing": listing, "neighbours": find_neighbours(listing.rows, place["opened_id"])}

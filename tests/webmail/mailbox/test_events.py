@@ -14,6 +14,12 @@ from app.web import events
 from tests.factories import make_account, make_folder
 
 
+@pytest.fixture
+def config(sqlite_config):
+    """Both buses are held to one contract by their own tests."""
+    return sqlite_config
+
+
 @pytest.fixture(autouse=True)
 def _mail_is_on(set_mode, monkeypatch):
     set_mode(Mode.EXTERNAL)
