@@ -90,15 +90,18 @@ def _take_fetch(items: fetch.Items, news: News, have: set[int], asked: Sequence[
 
 
 def messages_in(turn: Turn, wanted: Iterable[int]) -> list[RemoteMessage]:
-    """The messages asked for, newest first."""
+    """The messages asked for, newest first; responses about others are left in the turn."""
     asked = set(wanted)
     found: dict[int, RemoteMessage] = {}
+    others: list[bytes] = []
     for line in turn.untagged:
-        if fetch.is_fetch(line):
-            items = fetch.items_of(line)
-            if b"RFC822.SIZE" in items and fetch.uid_of(items) in asked:
-                message = fetch.remote_message(items)
-                found[message.uid] = message
+        items = fetch.items_of(line) if fetch.is_fetch(line) else {}
+        if b"RFC822.SIZE" in items and fetch.uid_of(items) in asked:
+            message = fetch.remote_message(items)
+            found[message.uid] = message
+        else:
+            others.append(line)
+    turn.untagged = others
     return [found[uid] for uid in sorted(found, reverse=True)]
 
 

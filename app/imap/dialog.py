@@ -111,8 +111,14 @@ class ImapSession:
         """One command that must succeed."""
         return self.run(Command(*pieces)).check()
 
-    def send(self, *commands: Command, most_octets: int = TURN_OCTETS) -> Turn:
-        """Send commands without waiting; their replies are read by `receive`, or passed over by whatever comes next."""
+    def send(self, *commands: Command, most_octets: int = TURN_OCTETS, behind: Turn | None = None) -> Turn:
+        """Send commands without waiting for replies.
+
+        `behind` is the turn on its way that these follow: responses of either may come while the other is read.
+        Without it, turns nobody reads any more are read and forgotten first, lest theirs be taken for news.
+        """
+        if behind is None and self._awaited:
+            self.receive(self._awaited[-1])
         turn = Turn([self._new_reply() for _ in commands], most_octets)
         self._awaited.append(turn)
         with self._closing_on_fault():

@@ -39,13 +39,18 @@ class Selection:
         parameter: bytes = b"",
         most_octets: int = TURN_OCTETS,
         anew: bool = False,
+        behind: Asked | None = None,
     ) -> Asked:
-        """Send commands for `folder`, behind a SELECT unless it is open; `anew` selects it in any case."""
+        """Send commands for `folder`, behind a SELECT unless it is open; `anew` selects it in any case.
+
+        `behind` is what is on its way already and will be received first.
+        """
         selects = anew or self._folder != folder
         if selects:
             commands = (Command(b"SELECT " + self.wire_name(folder) + parameter), *commands)
             self._folder, self._uidvalidity = folder, None
-        return Asked(self.session.send(*commands, most_octets=most_octets), folder, selects)
+        ahead = behind.turn if behind and not selects else None
+        return Asked(self.session.send(*commands, most_octets=most_octets, behind=ahead), folder, selects)
 
     def receive(self, asked: Asked, uidvalidity: int | None = None) -> Turn:
         """The turn's replies, all of them good.

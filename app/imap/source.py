@@ -14,6 +14,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import TypeVar
 
 from app.errors import BadInput, NoSuchMessage, ProtocolError
@@ -122,15 +123,18 @@ class ImapSource:
     ) -> Iterator[Sequence[RemoteMessage]]:
         """Chunks of at most CHUNK_MESSAGES; while one is read the server prepares the next."""
         chunks = list(_chunks(uids, CHUNK_MESSAGES))
-        asked = self._ask_headers(folder, chunks[0]) if chunks else None
-        for position, chunk in enumerate(chunks):
-            following = self._ask_headers(folder, chunks[position + 1]) if position + 1 < len(chunks) else None
-            if asked is not None:
-                yield deltas.messages_in(self._selection.receive(asked, uidvalidity), chunk)
+        asked = self._ask_headers(folder, chunks[0], None) if chunks else None
+        for chunk, next_chunk in zip_longest(chunks, chunks[1:]):
+            following = self._ask_headers(folder, next_chunk, asked) if next_chunk else None
+            if asked:
+                found = deltas.messages_in(self._selection.receive(asked, uidvalidity), chunk)
+                _hand_on(asked, following)
+                yield found
             asked = following
 
-    def _ask_headers(self, folder: str, uids: Sequence[int]) -> Asked:
-        return self._selection.send(folder, *self._changes.fetch_commands(uids), most_octets=HEADERS_OCTETS)
+    def _ask_headers(self, folder: str, uids: Sequence[int], behind: Asked | None) -> Asked:
+        commands = self._changes.fetch_commands(uids)
+        return self._selection.send(folder, *commands, most_octets=HEADERS_OCTETS, behind=behind)
 
     def fetch(
         self, folder: str, uid: int, sections: Sequence[str], uidvalidity: int | None = None
@@ -148,9 +152,9 @@ class ImapSource:
     ) -> Iterator[bytes]:
         """Partial fetches (RFC 9051 §6.4.5), the next asked for before this one is handed on."""
         offset = 0
-        asked = self._ask_piece(folder, uid, section, offset, chunk_octets)
+        asked = self._ask_piece(folder, uid, section, offset, chunk_octets, None)
         while offset < LARGEST_SECTION_OCTETS:
-            following = self._ask_piece(folder, uid, section, offset + chunk_octets, chunk_octets)
+            following = self._ask_piece(folder, uid, section, offset + chunk_octets, chunk_octets, asked)
             piece = _piece(self._selection.receive(asked, uidvalidity), uid, section, offset)
             if len(piece) > chunk_octets:
                 raise ProtocolError("the server sends more than was asked for")
@@ -158,14 +162,13 @@ class ImapSource:
                 yield piece
             if len(piece) < chunk_octets:
                 return
+            _hand_on(asked, following)
             asked, offset = following, offset + chunk_octets
         raise ProtocolError("a part of the message does not end")
 
-    def _ask_piece(self, folder: str, uid: int, section: str, offset: int, octets: int) -> Asked:
-        item = b"BODY.PEEK[%b]<%d.%d>" % (_section(section), offset, octets)
-        return self._selection.send(
-            folder, Command(b"UID FETCH %d (UID %b)" % (_uid(uid), item)), most_octets=octets + 65_536
-        )
+    def _ask_piece(self, folder: str, uid: int, section: str, offset: int, octets: int, behind: Asked | None) -> Asked:
+        command = Command(b"UID FETCH %d (UID BODY.PEEK[%b]<%d.%d>)" % (_uid(uid), _section(section), offset, octets))
+        return self._selection.send(folder, command, most_octets=octets + 65_536, behind=behind)
 
     def previews(
         self, folder: str, wanted: Mapping[int, str], octets: int, uidvalidity: int | None = None
@@ -247,6 +250,12 @@ class ImapSource:
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _hand_on(asked: Asked, following: Asked | None) -> None:
+    """Servers may answer the next command before they say that the one before is done."""
+    if following is not None:
+        following.turn.untagged[:0] = asked.turn.untagged
 
 
 def _uid(uid: int) -> int:
