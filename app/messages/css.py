@@ -50,10 +50,9 @@ def safe_style(style: str) -> str:
     if len(style) > MAX_STYLE_CHARS:
         return ""
     try:
-        declarations = _simple_declarations(style) or _parsed_declarations(tinycss2.parse_blocks_contents(style))
+        return _kept(_simple_declarations(style) or _parsed_declarations(tinycss2.parse_blocks_contents(style)))
     except RecursionError:  # "(((((…": tinycss2 descends into brackets
         return ""
-    return _kept(declarations)
 
 
 def _simple_declarations(style: str) -> list[tuple[str, str]]:

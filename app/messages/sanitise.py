@@ -145,7 +145,10 @@ def _body_as_div(body_tag: str) -> str:
 
 
 class _Judge:
-    """nh3's attribute filter: sees each allowed attribute decoded, returns what may stay of it, and keeps count."""
+    """nh3's attribute filter: sees each allowed attribute decoded, returns what may stay of it, and keeps count.
+
+    nh3 drops an attribute whose judging raises.
+    """
 
     def __init__(self, references: References, *, own: bool = False) -> None:
         self._references = references
