@@ -35,7 +35,7 @@ class Draft(Base):
     account_id: Mapped[int | None] = mapped_column(ForeignKey("mail_account.id", ondelete="SET NULL"))
     identity_id: Mapped[int | None] = mapped_column(ForeignKey("identity.id", ondelete="SET NULL"))
     kind: Mapped[DraftKind] = mapped_column(default=DraftKind.NEW)
-    answers_message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id", ondelete="SET NULL"))
+    answers_message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id", ondelete="SET NULL"), index=True)
     in_reply_to: Mapped[str] = mapped_column(Text, default="")  # Message-IDs in angle brackets
     references: Mapped[str] = mapped_column(Text, default="")
     to: Mapped[str] = mapped_column(Text, default="")

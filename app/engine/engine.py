@@ -22,6 +22,7 @@ from app.engine.jobs import Pools
 from app.engine.leases import Lease
 from app.engine.sources import OpenSource, open_source, runnable_sources
 from app.engine.times import EngineTimes
+from app.mirror.sweep import sweep
 from app.outbox import service as outbox
 from app.runtime import Runtime
 
@@ -159,6 +160,7 @@ class MailEngine:
             health.forget_old_requests(db, now - timedelta(seconds=self.times.request_kept_s))
             outbox.cancel_orphans(db)
             outbox.forget_old(db, now)
+            sweep(db, now, body_cache_mib=self.parts.config.body_cache_mib)
 
     def end(self) -> None:
         """Close everything; whoever comes next finds the accounts free."""

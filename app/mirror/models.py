@@ -139,7 +139,7 @@ class CachedSection(Base):
     __tablename__ = "cached_section"
     __table_args__ = (
         UniqueConstraint("message_id", "section"),
-        Index("ix_cached_section_lru", "account_id", "used_at"),
+        Index("ix_cached_section_lru", "account_id", "used_at", "octets"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -175,7 +175,7 @@ class BodyRequest(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("mail_account.id", ondelete="CASCADE"))
-    message_id: Mapped[int] = mapped_column(ForeignKey("message.id", ondelete="CASCADE"))
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id", ondelete="CASCADE"), index=True)
     sections: Mapped[str] = mapped_column(Text)  # one a line
     state: Mapped[RequestState] = mapped_column(default=RequestState.WANTED)
     error: Mapped[str] = mapped_column(String(60), default="")  # class name of a MailError

@@ -24,7 +24,7 @@ class Outgoing(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     account_id: Mapped[int | None] = mapped_column(ForeignKey("mail_account.id", ondelete="SET NULL"), index=True)
     draft_id: Mapped[int | None] = mapped_column(ForeignKey("draft.id", ondelete="SET NULL"))
-    answers_message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id", ondelete="SET NULL"))
+    answers_message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id", ondelete="SET NULL"), index=True)
     answer_flag: Mapped[str] = mapped_column(String(20), default="")  # \\Answered or $Forwarded, set on acceptance
     state: Mapped[OutboxState] = mapped_column(default=OutboxState.HELD)
     mail_from: Mapped[str] = mapped_column(String(254))

@@ -357,6 +357,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_body_request")),
     )
     with op.batch_alter_table("body_request", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_body_request_message_id"), ["message_id"], unique=False)
         batch_op.create_index("ix_body_request_wanted", ["account_id", "state"], unique=False)
 
     op.create_table(
@@ -377,7 +378,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("message_id", "section", name=op.f("uq_cached_section_message_id_section")),
     )
     with op.batch_alter_table("cached_section", schema=None) as batch_op:
-        batch_op.create_index("ix_cached_section_lru", ["account_id", "used_at"], unique=False)
+        batch_op.create_index("ix_cached_section_lru", ["account_id", "used_at", "octets"], unique=False)
 
     op.create_table(
         "draft",
@@ -416,6 +417,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("draft", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draft_answers_message_id"), ["answers_message_id"], unique=False)
         batch_op.create_index("ix_draft_file_after", ["account_id", "file_after"], unique=False)
         batch_op.create_index("ix_draft_user", ["user_id", "updated_at"], unique=False)
 
@@ -512,6 +514,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_outbox_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_outbox_answers_message_id"), ["answers_message_id"], unique=False)
         batch_op.create_index("ix_outbox_due", ["state", "not_before"], unique=False)
         batch_op.create_index(batch_op.f("ix_outbox_user_id"), ["user_id"], unique=False)
 
@@ -535,6 +538,7 @@ def downgrade() -> None:
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_outbox_user_id"))
         batch_op.drop_index("ix_outbox_due")
+        batch_op.drop_index(batch_op.f("ix_outbox_answers_message_id"))
         batch_op.drop_index(batch_op.f("ix_outbox_account_id"))
 
     op.drop_table("outbox")
@@ -551,6 +555,7 @@ def downgrade() -> None:
     with op.batch_alter_table("draft", schema=None) as batch_op:
         batch_op.drop_index("ix_draft_user")
         batch_op.drop_index("ix_draft_file_after")
+        batch_op.drop_index(batch_op.f("ix_draft_answers_message_id"))
 
     op.drop_table("draft")
     with op.batch_alter_table("cached_section", schema=None) as batch_op:
@@ -559,6 +564,7 @@ def downgrade() -> None:
     op.drop_table("cached_section")
     with op.batch_alter_table("body_request", schema=None) as batch_op:
         batch_op.drop_index("ix_body_request_wanted")
+        batch_op.drop_index(batch_op.f("ix_body_request_message_id"))
 
     op.drop_table("body_request")
     with op.batch_alter_table("message", schema=None) as batch_op:

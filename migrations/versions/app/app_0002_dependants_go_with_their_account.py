@@ -13,7 +13,7 @@ depends_on = None
 
 TRIGGERS = {
     "mail_account": (
-        "UPDATE outbox SET account_id = NULL WHERE account_id = OLD.id",
+        "UPDATE outbox SET account_id = NULL, answers_message_id = NULL WHERE account_id = OLD.id",
         "UPDATE draft SET account_id = NULL, identity_id = NULL, answers_message_id = NULL WHERE account_id = OLD.id",
         "DELETE FROM filed_draft WHERE account_id = OLD.id",
         "DELETE FROM identity WHERE account_id = OLD.id",
