@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -62,7 +62,23 @@ class SmtpSubmitter:
             connected.setblocking(False)
             return asyncio.run(self._converse(connected, envelope, message))
 
+    def check_login(self, timeout_s: float) -> None:
+        """Connect, log in and leave again, in at most `timeout_s`.  Raises what `submit` raises before the message."""
+        connected = self._connect(self._endpoint.host, self._endpoint.port, timeout_s)
+        with connected, translated():
+            connected.setblocking(False)
+            asyncio.run(asyncio.wait_for(self._knock(connected), timeout_s))
+
+    async def _knock(self, connected: socket.socket) -> None:
+        async with self._logged_in(connected):
+            pass
+
     async def _converse(self, connected: socket.socket, envelope: Envelope, message: bytes) -> Mapping[str, Reply]:
+        async with self._logged_in(connected) as client:
+            return await _hand_over(client, envelope, message)
+
+    @contextlib.asynccontextmanager
+    async def _logged_in(self, connected: socket.socket) -> AsyncIterator[SMTP]:
         client = SMTP(
             hostname=self._endpoint.host,
             sock=connected,
@@ -76,7 +92,7 @@ class SmtpSubmitter:
             with translated(refusal=SubmissionDeferred):  # no word of the message yet: whatever is wrong may pass
                 await self._open(client)
             await self._log_in(client)
-            return await _hand_over(client, envelope, message)
+            yield client
         finally:
             await _leave(client)
 
@@ -162,6 +178,8 @@ def translated(refusal: type[MailError] = SubmissionRefused) -> Iterator[None]:
 
 
 def _refusal(reply: aiosmtplib.SMTPResponseException, permanent: type[MailError]) -> MailError:
+    if reply.code < 0:  # aiosmtplib's code for a line that is no reply
+        return ProtocolError(one_paragraph(reply.message))
     words = one_paragraph(f"{reply.code} {reply.message}")
     return permanent(words) if reply.code >= 500 else SubmissionDeferred(words)
 
