@@ -55,7 +55,7 @@ def codec_of(charset: str) -> str:
         codec = codecs.lookup(name)
     except (LookupError, ValueError):
         return ""
-    if not codec._is_text_encoding or codec.name in NOT_CHARSETS:
+    if not codec._is_text_encoding or codec.name.replace("-", "_") in NOT_CHARSETS:
         return ""
     return SUPERSETS.get(codec.name, codec.name)
 
@@ -67,7 +67,8 @@ def text(octets: bytes, charset: str = "") -> str:
         if decoded is not None:
             return decoded
     guessed = codec_of(cchardet.detect(octets[:GUESSED_OCTETS])["encoding"] or "")
-    return octets.decode(guessed or "cp1252", "replace")
+    decoded = _decode_strictly(octets, guessed)
+    return octets.decode("cp1252", "replace") if decoded is None else decoded
 
 
 def _decode_strictly(octets: bytes, codec: str) -> str | None:

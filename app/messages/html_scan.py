@@ -14,6 +14,8 @@ from app.errors import MailError
 MAX_HTML_CHARS = 2_000_000
 MAX_OPEN_TAGS = 20_000
 MAX_NESTING = 256
+MAX_REFERENCES = 50_000
+"""Most `&`: the parser looks long at each that begins no character reference."""
 MAX_ATTRIBUTE_CHARS = 4_000
 """Most characters of one tag outside quoted values: many attributes cost quadratic time."""
 
@@ -69,7 +71,7 @@ class _Nesting:
 
 def scan(html: str) -> Scan:
     """Look over `html` once.  Raises TooComplex."""
-    if len(html) > MAX_HTML_CHARS:
+    if len(html) > MAX_HTML_CHARS or html.count("&") > MAX_REFERENCES:
         raise TooComplex("size")
     sheets: list[str] = []
     body_tag, nesting, position = "", _Nesting(), 0
