@@ -17,6 +17,7 @@ from app.web.filters import Calendar
 
 PAGE_ROWS = 50
 FILTERS = {filter.value: filter for filter in ListFilter}
+VIEWS = ("conversations", "messages")
 MAX_ROWS = 500  # what a refresh of an endlessly scrolled list may ask for at once
 
 
@@ -26,23 +27,25 @@ class Asked:
 
     filter: ListFilter = ListFilter.ALL
     conversations: bool = True
+    view: str = ""  # what the address says: conversations, messages, or nothing where the person's setting decides
     before: Cursor | None = None
     limit: int = PAGE_ROWS
 
     @classmethod
     def of(cls, arguments: Mapping[str, str], *, conversations: bool) -> Asked:
         """What the query string asks; anything it does not understand falls back to the default."""
-        wanted, view = arguments.get("filter", ""), arguments.get("view", "")
+        view = arguments.get("view", "") if arguments.get("view") in VIEWS else ""
         return cls(
-            filter=FILTERS.get(wanted, ListFilter.ALL),
-            conversations=view == "conversations" if view in ("messages", "conversations") else conversations,
+            filter=FILTERS.get(arguments.get("filter", ""), ListFilter.ALL),
+            conversations=view == "conversations" if view else conversations,
+            view=view,
             before=Cursor.decode(arguments.get("before", "")),
             limit=_limit(arguments.get("limit", "")),
         )
 
     def address(self, **changes: str) -> dict[str, str]:
         """The query of a link that asks for the same with `changes`; empty values are left out."""
-        same = {"filter": self.filter.value, "view": "conversations" if self.conversations else "messages"}
+        same = {"filter": self.filter.value, "view": self.view}
         return {name: value for name, value in {**same, **changes}.items() if value}
 
 

@@ -145,7 +145,10 @@ export function append(fragment) {
   const last = [...grid.querySelectorAll(".day")].at(-1);
   const first = fragment.firstElementChild;
   if (last && first?.matches(".day") && first.textContent === last.textContent) first.remove();
-  for (const row of fragment.querySelectorAll(".row")) adopt(row);
+  for (const row of fragment.querySelectorAll(".row")) {
+    if (rowOf(row.dataset.id)) row.remove();
+    else adopt(row);
+  }
   grid.append(...fragment.children);
 }
 

@@ -10,6 +10,7 @@ import { say } from "./toast.js";
 
 const CALM_MS = 80; // bells that ring together are answered together
 const ANNOUNCE_MS = 60_000;
+const PAGE_ROWS = 50;
 const panes = document.getElementById("panes");
 const scroller = document.getElementById("list");
 const words = document.getElementById("words").dataset;
@@ -17,6 +18,7 @@ let announced = -ANNOUNCE_MS;
 let waiting = { rows: false, tree: false };
 let timer;
 let busy = false;
+let fetching = false;
 let treeHtml = "";
 
 // Bring rows or tree to their true state soon; what is asked for meanwhile is done in one go.
@@ -46,7 +48,9 @@ async function refreshRows() {
   url.searchParams.set("limit", list.rows().length);
   if (new URLSearchParams(location.search).has("before")) return;
   const deeds = actions.begun();
+  const shown = list.rows().length;
   const fragment = await getFragment(url);
+  if (list.rows().length > Math.max(shown, PAGE_ROWS)) return refreshSoon({ rows: true }); // older mail came meanwhile
   if (deeds !== actions.begun() || actions.underWay()) return; // older than what is shown; the deed's end refreshes
   document.getElementById("nothing")?.toggleAttribute("hidden", fragment.children.length > 0);
   const fresh = list.merge(fragment);
@@ -110,7 +114,8 @@ function watchEnd() {
 async function older() {
   end.disconnect();
   const link = document.querySelector("#older a");
-  if (!link) return;
+  if (!link || fetching) return;
+  fetching = true;
   const url = new URL(link.href);
   url.searchParams.set("fragment", "rows");
   try {
@@ -118,6 +123,8 @@ async function older() {
     watchEnd();
   } catch {
     // The link stays: it can be pressed.
+  } finally {
+    fetching = false;
   }
 }
 

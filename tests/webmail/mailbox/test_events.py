@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -26,7 +27,7 @@ def _mail_is_on(set_mode, monkeypatch):
     monkeypatch.setattr(events, "HEARTBEAT_S", 0.2)
 
 
-def opened(browser: FlaskClient) -> tuple[TestResponse, Iterator[bytes]]:
+def opened(browser: FlaskClient) -> tuple[TestResponse, Iterator[Any]]:
     """A stream that has begun: its first event is read."""
     response = browser.get("/events")
     assert response.status_code == 200
@@ -114,7 +115,7 @@ def test_a_stream_is_for_people_who_are_signed_in(anonymous):
 
 
 def test_a_stream_holds_no_database_connection(browser_of, alice, parts):
-    before = parts.public.engine.pool.checkedout()  # type: ignore[attr-defined]
+    before = parts.public.engine.pool.checkedout()
     response, _chunks = opened(browser_of(alice))
-    assert parts.public.engine.pool.checkedout() == before  # type: ignore[attr-defined]
+    assert parts.public.engine.pool.checkedout() == before
     response.close()

@@ -87,7 +87,7 @@ def test_messages_that_arrive_while_paging_are_neither_skipped_nor_repeated(brow
     make_letters(60)
     first = browser.get(f"/mail/folder/{inbox.id}").text
     make_message(db, inbox, subject="New")
-    older = re.search(r'id="older"><a href="([^"]+)"', first).group(1).replace("&amp;", "&")
+    older = re.findall(r'id="older"><a href="([^"]+)"', first)[0].replace("&amp;", "&")
     assert subjects(first) + subjects(browser.get(older).text) == [f"Letter {n}" for n in reversed(range(60))]
 
 
