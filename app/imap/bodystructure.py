@@ -102,9 +102,9 @@ class _Reader:
         )
 
     def _message_inside(self, value: Value, section: str, depth: int) -> tuple[Part, ...]:
-        self._parts += 1
-        if not isinstance(value, tuple) or not value or depth >= MAX_DEPTH or self._parts > MAX_PARTS:
+        if not isinstance(value, tuple) or not value or depth >= MAX_DEPTH or self._parts >= MAX_PARTS:
             return ()
+        self._parts += 1
         return (self.body(value, section, depth + 1),)
 
 

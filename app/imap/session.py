@@ -16,7 +16,6 @@ import imapclient
 from app.accounts.endpoint import Credentials, Endpoint, Tls
 from app.errors import (
     BadInput,
-    ConnectionLost,
     LoginRefused,
     MailError,
     NotAMailServer,
@@ -79,8 +78,6 @@ def _greeted(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext) -> _Client
         client = _Client(wire)
     except imaplib.IMAP4.error as error:
         raise _greeting_error(_words_of(error)) from error
-    if client.is_signed_in:  # a greeting of PREAUTH also takes the chance of STARTTLS away (RFC 9051 §7.1.4)
-        raise NotAMailServer("the server greets as if somebody were signed in")
     if endpoint.tls is Tls.STARTTLS:
         _secure(client, context)
     return client
@@ -91,6 +88,8 @@ def _secure(client: _Client, context: ssl.SSLContext) -> None:
         raise StarttlsNotOffered("the server offers no STARTTLS")
     try:
         client.starttls(context)
+    except imaplib.IMAP4.abort as error:
+        raise ProtocolError(refusals.readable(_words_of(error))) from error
     except imaplib.IMAP4.error as error:
         raise StarttlsNotOffered(refusals.readable(_words_of(error))) from error
 
@@ -182,8 +181,6 @@ def _words_of(error: imaplib.IMAP4.error) -> str:
 def _greeting_error(words: str) -> MailError:
     if words.upper().startswith("* BYE"):
         return refusals.bye_error(words[5:].strip())
-    if "EOF" in words:
-        return ConnectionLost("the server closed the connection without a greeting")
     return NotAMailServer(refusals.readable(words))
 
 
@@ -228,6 +225,8 @@ class _Protocol(imaplib.IMAP4):
         return status, words
 
     def _get_capabilities(self) -> None:
+        if self.state == "AUTH":  # PREAUTH (RFC 9051 §7.1.4) would also take the chance of STARTTLS away
+            raise self.error("the server greets as if somebody were signed in")
         told = self.untagged_responses.pop("CAPABILITY", None)
         octets: Any = told[-1] if told else self.capability()[1][-1]
         self.capabilities = tuple((octets or b"").decode("ascii", "replace").upper().split())

@@ -205,7 +205,7 @@ def serve(
         server.start()
         yield server
     finally:
-        server.stop()
+        server.kill()  # in good order takes a second
         shutil.rmtree(folder, ignore_errors=True)
 
 

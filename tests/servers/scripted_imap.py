@@ -8,10 +8,10 @@
         connect("127.0.0.1", server.port)
 
 "C:" is what the client must send next, without its tag; "…" stands for anything, literals are shown in place
-("{5+}hello").  "S:" lines go out with CRLF; {tag} is the tag of the newest command, {tag-1} of the one before; \\x2f
-writes an octet.  Instead of a line: <close> hangs up, <stall> waits until the client does, <forever TEXT> sends TEXT
-without end, <raw TEXT> sends TEXT without CRLF, <tls> goes on under TLS.  Several clients may come one after the other;
-each hears the script from the start.
+("{5+}hello").  "L:" is a line of the client that has no tag, such as DONE.  "S:" lines go out with CRLF; {tag} is the
+tag of the newest command, {tag-1} of the one before; \\x2f writes an octet.  Instead of a line: <close> hangs up,
+<stall> waits until the client does, <forever TEXT> sends TEXT without end, <raw TEXT> sends TEXT without CRLF, <tls>
+goes on under TLS.  Several clients may come one after the other; each hears the script from the start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -73,11 +73,10 @@ def _serve(
         with suppress(TimeoutError):
             link, _ = listener.accept()
             link.settimeout(TIMEOUT_S)
-            with suppress(OSError, EOFError):
+            with closing(_Talk(link, server, context, ended)) as talk, suppress(OSError, EOFError):
                 if implicit_tls:
-                    link = cast("ssl.SSLContext", context).wrap_socket(link, server_side=True)
-                _Talk(link, server, context, ended).follow(script)
-            link.close()
+                    talk.protect()
+                talk.follow(script)
 
 
 class _Talk:
@@ -93,16 +92,26 @@ class _Talk:
     def follow(self, script: str) -> None:
         for line in filter(None, map(str.strip, script.splitlines())):
             who, _, text = line.partition(":")
-            if who == "C":
-                self._hear(text.strip())
+            if who in ("C", "L"):
+                self._hear(text.strip(), has_tag=who == "C")
             elif not self._say(text.strip()):
                 return
         self._stall()
 
-    def _hear(self, expected: str) -> None:
-        command = self._read_command()
-        tag, _, said = command.partition(" ")
-        self._tags.append(tag)
+    def protect(self) -> None:
+        self._reader.close()
+        self._link = cast("ssl.SSLContext", self._context).wrap_socket(self._link, server_side=True)
+        self._reader = self._link.makefile("rb")
+
+    def close(self) -> None:
+        self._reader.close()
+        self._link.close()
+
+    def _hear(self, expected: str, *, has_tag: bool) -> None:
+        said = self._read_command()
+        if has_tag:
+            tag, _, said = said.partition(" ")
+            self._tags.append(tag)
         self._server.heard.append(said)
         pattern = ".*".join(re.escape(piece) for piece in expected.split("…"))
         if not re.fullmatch(pattern, said, re.DOTALL):
@@ -130,8 +139,7 @@ class _Talk:
         elif word == "raw":
             self._link.sendall(self._octets(rest))
         elif word == "tls":
-            self._link = cast("ssl.SSLContext", self._context).wrap_socket(self._link, server_side=True)
-            self._reader = self._link.makefile("rb")
+            self.protect()
         elif word == "forever":
             while not self._ended.is_set():
                 self._link.sendall((self._octets(rest) + b"\r\n") * 100)

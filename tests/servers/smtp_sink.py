@@ -67,6 +67,23 @@ class SmtpSink:
         return self.tokens.get(login) == token
 
 
+class SinkSession(SMTP):
+    """One connection; after STARTTLS it has two transports, one inside the other."""
+
+    def __init__(self, *words: Any, **named: Any) -> None:
+        super().__init__(*words, **named)
+        self.transports: list[asyncio.BaseTransport] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transports.append(transport)
+        super().connection_made(transport)
+
+    def hang_up(self) -> None:
+        for transport in self.transports:
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
+
+
 class Hooks:
     """What aiosmtpd asks at each step of a session; answers are the sink's settings."""
 
@@ -91,14 +108,14 @@ class Hooks:
         envelope.rcpt_options.extend(options)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SinkSession, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.original_content or b""
         login = str(session.auth_data or "")
         if self.sink.keep and (self.sink.data_reply == HANG_UP or self.sink.data_reply.startswith("2")):
             self.sink.messages.append(Received(envelope.mail_from or "", list(envelope.rcpt_tos), content, login))
             self.sink.arrived.set()
         if self.sink.data_reply == HANG_UP:
-            _hang_up(server)
+            server.hang_up()
         return self.sink.data_reply or TAKEN
 
     async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
@@ -109,13 +126,6 @@ class Hooks:
             return AuthResult(success=True, auth_data=login)
         await server.challenge_auth('{"status":"401","schemes":"bearer","scope":"mail"}')
         return AuthResult(success=False, handled=False, message=self.sink.login_reply)
-
-
-def _hang_up(server: SMTP) -> None:
-    """Cut the connection; after STARTTLS there are two transports, one inside the other."""
-    for transport in (server.transport, server._original_transport):
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
 
 
 def _read_xoauth2(given: bytes, *, encoded: bool) -> tuple[str, str]:
@@ -145,11 +155,11 @@ def serve(
     sink = SmtpSink()
     context = certificate.server_context() if certificate else None
     hooks = Hooks(sink)
-    sessions: list[SMTP] = []
+    sessions: list[SinkSession] = []
 
-    def session() -> SMTP:
+    def session() -> SinkSession:
         sink.connections += 1
-        made = SMTP(
+        made = SinkSession(
             hooks,
             data_size_limit=max_octets,
             enable_SMTPUTF8=True,
@@ -178,11 +188,11 @@ def serve(
         loop.close()
 
 
-async def _end(server: asyncio.Server, sessions: list[SMTP]) -> None:
+async def _end(server: asyncio.Server, sessions: list[SinkSession]) -> None:
     """Stop listening and end what still runs, so that the loop closes in peace."""
     server.close()
     for session in sessions:
-        _hang_up(session)
+        session.hang_up()
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
