@@ -7,16 +7,18 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import administration, cli, db, extensions, runtime
 from app.actions import views as actions
+from app.compose import views as compose
 from app.config import Config
 from app.mail_services import gate
 from app.mailbox import views as mailbox
 from app.messages import views as messages
 from app.notices import background
+from app.outbox import views as outbox
 from app.users import cli as users_cli
 from app.users import sessions, settings_views
 from app.users import views as users
 from app.vault import cli as vault_cli
-from app.web import babel, error_pages, events, filters, menu, request_checks, security_headers, shell
+from app.web import babel, error_pages, events, filters, health, menu, request_checks, security_headers, shell
 
 
 def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = None) -> Flask:
@@ -28,8 +30,9 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
     db.init_app(app, parts.public)
     for part in (sessions, gate, request_checks, babel, error_pages, filters, menu, security_headers, background):
         part.init_app(app)
-    for activity in (shell, mailbox, users, settings_views, administration, messages, actions, events):
+    for activity in (health, shell, mailbox, users, settings_views, administration, messages, actions, compose, outbox):
         activity.init_app(app)
+    events.init_app(app)
     for commands in (cli, users_cli, vault_cli):
         commands.init_app(app)
     extensions.load(app, parts.config.extensions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 from html import escape
@@ -28,10 +28,12 @@ class Original:
     reply_to: Typed
     to: Typed
     cc: Typed
+    bcc: Typed = field(default_factory=Typed)  # in a draft's own copy only
     subject: str = ""
     date: str = ""
     message_id: str = ""
-    references: tuple[str, ...] = ()
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()  # what an answer to it refers to: its own, and itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,18 @@ def read_original(header: bytes) -> Original:
         return parse_addresses(" ".join(str(fields.get(name, "")).split()), decode.header)
 
     own_id = message_ids(str(fields.get("Message-ID", "")))[:1]
-    references = message_ids(str(fields.get("References", ""))) or message_ids(str(fields.get("In-Reply-To", "")))[:1]
+    in_reply_to = message_ids(str(fields.get("In-Reply-To", "")))[:1]
+    references = message_ids(str(fields.get("References", ""))) or in_reply_to
     return Original(
         sender=people("From"),
         reply_to=people("Reply-To"),
         to=people("To"),
         cc=people("Cc"),
+        bcc=people("Bcc"),
         subject=one_line(text("Subject")),
         date=one_line(text("Date")),
         message_id="".join(own_id),
+        in_reply_to="".join(in_reply_to),
         references=tuple(bounded_references([*references, *own_id])),
     )
 

@@ -194,6 +194,12 @@ def touch(db: Session, draft: Draft, now: datetime) -> None:
     db.execute(update(Draft).where(Draft.id == draft.id).values(updated_at=now, file_after=now + FILE_AFTER))
 
 
+def call_filed(db: Session, draft: Draft) -> None:
+    """It stands in the Drafts folder just as it is here."""
+    db.execute(update(Draft).where(Draft.id == draft.id).values(file_after=None))
+    db.commit()
+
+
 def close(db: Session, draft: Draft, now: datetime) -> None:
     """The composer was left: what is not yet in the Drafts folder goes there now."""
     waiting = update(Draft).where(Draft.id == draft.id, Draft.file_after > now)

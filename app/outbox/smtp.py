@@ -156,7 +156,11 @@ async def _leave(client: SMTP) -> None:
     with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
         if client.is_connected:
             await client.quit(timeout=QUIT_TIMEOUT_S)
+    transport = client.transport
     client.close()
+    if isinstance(transport, asyncio.Transport):
+        transport.abort()  # closing TLS in good order waits for the peer, and the loop ends with us
+        await asyncio.sleep(0)
 
 
 @contextlib.contextmanager

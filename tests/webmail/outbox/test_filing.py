@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.compose import service as drafts
 from app.compose.models import Draft, FiledDraft
 from app.errors import ActionRefused, ConnectionLost, FateUnknown
+from app.mirror.folders import get_role_folder
 from app.mirror.models import Message
 from app.outbox import filing, service
 from app.outbox.models import Outgoing
@@ -26,12 +27,15 @@ def server(db, account):
     server = FakeServer()
     for name, folder in server.folders.items():
         make_folder(db, account, name, folder.role, uidvalidity=folder.uidvalidity)
-    return server
+    yield server
+    for session in list(server.sessions):
+        session.close()
 
 
 @pytest.fixture
 def file(parts, account, server):
-    return lambda: filing.file_due(parts, server.connect(), account)
+    source = server.connect()
+    return lambda: filing.file_due(parts, source, account)
 
 
 @pytest.fixture
@@ -188,7 +192,7 @@ def test_only_our_own_copies_are_removed(db, write, server, file, clock):
 def test_a_copy_without_message_id_goes_by_uid_unless_uidvalidity_changed(db, account, server, file):
     for uidvalidity in (server.get("Drafts").uidvalidity, 999):
         uid = server.deliver(b"Subject: x\r\n\r\nx", "Drafts", ["\\Draft"])
-        folder_id = filing.get_role_folder(db, account.id, Role.DRAFTS).id
+        folder_id = get_role_folder(db, account.id, Role.DRAFTS).id
         db.add(FiledDraft(account_id=account.id, folder_id=folder_id, version=1, message_id="", uid=uid,
                           uidvalidity=uidvalidity))  # fmt: skip
         db.commit()
@@ -273,7 +277,7 @@ def test_a_provider_that_did_not_file_it_loses_nothing(db, sent, server, file, a
 
 @pytest.mark.parametrize(("flag", "column"), [("\\Answered", "answered"), ("$Forwarded", "forwarded")])
 def test_the_original_is_marked(db, account, sent, server, file, parts, flag, column):
-    inbox = filing.get_role_folder(db, account.id, Role.INBOX)
+    inbox = get_role_folder(db, account.id, Role.INBOX)
     original = make_message(db, inbox)
     outgoing = sent()
     row = db.get_one(Outgoing, outgoing.id)
