@@ -8,6 +8,7 @@ source.changes("INBOX", None, [])
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.message
 import socket
@@ -79,11 +80,29 @@ class FakeFolder:
         return sum("\\Seen" not in message.flags for message in self.messages.values())
 
 
+class Gate:
+    """Where a session waits: `reached` is set when one stands there, `open` lets it and all others pass."""
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+        self.reached = threading.Event()
+        self._opened = threading.Event()
+
+    def open(self) -> None:
+        self._opened.set()
+
+    def pass_through(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            self.reached.set()
+            self._opened.wait(20)
+
+
 class FakeServer:
     """Folders, who is connected, and faults to come.
 
     `failures` holds errors that the next calls raise, method name → errors in order ("connect" too); `calls` lists
-    what was asked, as (method, folder or empty).
+    what was asked, as (method, folder or empty).  `gate` makes connect, headers, fetch or stream wait.
     """
 
     def __init__(self, *, can_idle: bool = True, has_modseq: bool = True, most_sessions: int = 10) -> None:
@@ -95,9 +114,20 @@ class FakeServer:
         self.failures: dict[str, list[MailError]] = {}
         self.calls: list[tuple[str, str]] = []
         self.lock = threading.RLock()
+        self._gates: dict[str, Gate] = {}
         self._delivered = 0
 
+    def gate(self, method: str, after: int = 0) -> Gate:
+        """From the call after the next `after` ones on, `method` waits until the gate is opened."""
+        self._gates[method] = Gate(after)
+        return self._gates[method]
+
+    def pass_gate(self, method: str) -> None:
+        if method in self._gates:
+            self._gates[method].pass_through()
+
     def connect(self) -> FakeSource:
+        self.pass_gate("connect")
         with self.lock:
             self.asked("connect")
             if len(self.sessions) >= self.most_sessions:
@@ -178,8 +208,10 @@ class FakeSource:
         self._server = server
         self._lost = False
         self._watched: str | None = None
+        self._told: dict[str, int] = {}  # folder → MODSEQ when changes were last asked for
         self._bell, self._ringer = socket.socketpair()
         self._bell.setblocking(False)
+        self._ringer.setblocking(False)
         self.can_idle = server.can_idle
 
     def lose(self) -> None:
@@ -191,7 +223,8 @@ class FakeSource:
 
     def notice(self, folder: str) -> None:
         if self._watched == folder:
-            self._ringer.send(b"!")
+            with contextlib.suppress(BlockingIOError):  # rung often enough
+                self._ringer.send(b"!")
 
     def _ask(self, method: str, folder: str = "") -> FakeServer:
         if self._lost:
@@ -215,8 +248,9 @@ class FakeSource:
     def changes(self, folder: str, since: FolderState | None, known: Sequence[int]) -> Delta:
         with self._server.lock:
             box = self._ask("changes", folder).get(folder)
+            self._told[folder] = box.modseq
             reset = since is not None and since.uidvalidity != box.uidvalidity
-            had = set() if reset or since is None else set(known)
+            had = set() if reset else set(known)
             unknown = sorted(box.messages.keys() - had, reverse=True)
             since_modseq = since.highestmodseq if since and not reset else None
             return Delta(
@@ -240,6 +274,7 @@ class FakeSource:
 
     def headers(self, folder: str, uids: Sequence[int]) -> Iterator[Sequence[RemoteMessage]]:
         for start in range(0, len(uids), 200):
+            self._server.pass_gate("headers")
             with self._server.lock:
                 box = self._ask("headers", folder).get(folder)
                 chunk = [_remote(box.messages[uid]) for uid in uids[start : start + 200] if uid in box.messages]
@@ -252,11 +287,13 @@ class FakeSource:
         return box.messages[uid]
 
     def fetch(self, folder: str, uid: int, sections: Sequence[str]) -> Mapping[str, bytes]:
+        self._server.pass_gate("fetch")
         with self._server.lock:
             message = self._get("fetch", folder, uid)
             return {section: _section(message.raw, section) for section in sections}
 
     def stream(self, folder: str, uid: int, section: str, chunk_octets: int) -> Iterator[bytes]:
+        self._server.pass_gate("stream")
         with self._server.lock:
             octets = _section(self._get("stream", folder, uid).raw, section)
         for start in range(0, len(octets), chunk_octets):
@@ -338,8 +375,10 @@ class FakeSource:
 
     def start_watching(self, folder: str) -> int:
         with self._server.lock:
-            self._ask("start_watching", folder)
+            box = self._ask("start_watching", folder).get(folder)
             self._watched = folder
+            if self._told.get(folder, box.modseq) != box.modseq:  # pending responses come with the next command
+                self.notice(folder)
             return self._bell.fileno()
 
     def has_news(self) -> bool:

@@ -148,7 +148,7 @@ class AccountWork:
         self._watched_id = inbox.id
         delta = sync.sync_folder(self.desk, source, inbox, inbox.state)
         health.note_success(self.desk)
-        idles = source.can_idle and self._watch.host is None
+        idles = source.can_idle and self._watch.host is None and not self._seats.is_shared(self._watch)
         self._timetable.plan("look", self.desk.times.idle_renew_s if idles else self.desk.times.inbox_poll_s)
         self._fetch_rest(inbox, more=bool(delta.unfetched))
         if source.caches_bodies and (delta.new or inbox.state is None):

@@ -86,6 +86,10 @@ class Seats:
         """Queue work for a seat's session, unless the same waits already."""
         seat.lane.put(key, rank, lambda: self._run(seat, key, rank, work))
 
+    def is_shared(self, seat: Seat) -> bool:
+        """Whether it does another's work, too: then other folders are selected in between."""
+        return any(other.host is seat for other in self._seats)
+
     def close(self) -> None:
         """Forget what waits, and close the sessions under the hands of the jobs that run."""
         for seat in self._seats:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, partial
+from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -13,6 +12,7 @@ from app.accounts import guard, oauth
 from app.accounts import service as accounts
 from app.accounts.endpoint import Tls
 from app.accounts.models import Auth, MailAccount
+from app.accounts.tls import client_context
 from app.engine.leases import LeaseLost
 from app.errors import StarttlsNotOffered
 from app.imap.session import open_session
@@ -45,7 +45,7 @@ def open_imap(parts: Runtime, account_id: int) -> MailSource:
     if account.imap_tls is Tls.NONE and not policy.allows_cleartext(account.imap_host):
         raise StarttlsNotOffered("connections without TLS are not allowed here")
     if account.auth is Auth.OAUTH:
-        credentials = credentials.with_token(oauth.access_token(parts, account_id))
+        credentials = replace(credentials, access_token=oauth.access_token(parts, account_id))
     session = open_session(
         account.imap_endpoint(),
         credentials,
@@ -54,15 +54,6 @@ def open_imap(parts: Runtime, account_id: int) -> MailSource:
         timeout_s=TIMEOUT_S,
     )
     return ImapSource(session)
-
-
-@cache
-def client_context(ca_file: str) -> ssl.SSLContext:
-    """The process's one context (making one takes 20 ms of CPU): the system's authorities, and those of `ca_file`."""
-    context = ssl.create_default_context()
-    if ca_file:
-        context.load_verify_locations(ca_file)
-    return context
 
 
 KINDS = {"imap": SourceKind(runs=lambda switches: switches.external, open=open_imap)}

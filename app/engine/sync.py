@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import overload
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.models import MailAccount
@@ -104,15 +104,21 @@ def sync_tree(desk: Desk, source: MailSource) -> Sequence[KnownFolder]:
 def _note_total(
     db: Session, desk: Desk, remote: Sequence[RemoteFolder], folders: Sequence[KnownFolder], *, is_gmail: bool
 ) -> None:
-    """How much the first sync has to fetch, and has fetched; once it is through, neither is counted any more."""
+    """How much the first sync has to fetch; once it is through it has fetched all, whatever was expunged meanwhile."""
     mirrored = {folder.name: folder.status for folder in remote if plan.is_mirrored(folder)}
+    account = update(MailAccount).where(desk.lease.covers())
     if all(folder.complete for folder in folders if folder.name in mirrored):
-        return
-    total = sum(status.messages for status in mirrored.values() if status)
-    done = db.scalar(select(func.count()).select_from(Message).where(Message.account_id == desk.account_id)) or 0
-    values = {"sync_total": total, "sync_done": min(done, total), "is_gmail": is_gmail}
-    db.execute(update(MailAccount).where(desk.lease.covers()).values(values))
+        db.execute(
+            account.where(MailAccount.sync_done != MailAccount.sync_total).values(sync_total=MailAccount.sync_done)
+        )
+    else:
+        total = sum(status.messages for status in mirrored.values() if status)
+        db.execute(account.values(sync_total=total, sync_done=_mirrored_messages(desk), is_gmail=is_gmail))
     db.commit()
+
+
+def _mirrored_messages(desk: Desk) -> ScalarSelect[int]:
+    return select(func.count()).where(Message.account_id == desk.account_id).scalar_subquery()
 
 
 def sync_folder(desk: Desk, source: MailSource, folder: KnownFolder, since: FolderState | None) -> Delta:
@@ -159,10 +165,8 @@ class Backfill:
         return bool(self._remaining)
 
     def _begin(self, source: MailSource) -> None:
-        """Learn all UIDs the mirror lacks: a delta since a known state is silent about old messages never fetched."""
+        """Learn which UIDs the mirror lacks: a delta is complete, so it tells of old messages never fetched, too."""
         delta = sync_folder(self.desk, source, self.folder, self.folder.state)
-        if self.folder.state is not None and not delta.reset:
-            delta = sync_folder(self.desk, source, self.folder, None)
         self._started = delta.state
         self._remaining = sorted(delta.unfetched, reverse=True)
 
@@ -173,7 +177,7 @@ class Backfill:
             for piece in _pieces(messages):
                 with self.desk.gap.turn(), self.desk.session() as db:
                     added = mirror.add_messages(db, self.folder.id, piece)
-                _note_done(self.desk, added)
+                _note_done(self.desk, MailAccount.sync_done + added)
 
     def _end(self, source: MailSource) -> None:
         """Flags that changed while older messages were on their way, then done."""
@@ -181,6 +185,7 @@ class Backfill:
             sync_folder(self.desk, source, self.folder, self._started)
         with self.desk.session() as db:
             mirror.mark_complete(db, self.folder.id)
+        _note_done(self.desk, _mirrored_messages(self.desk))
         self.desk.ring(Topic.FOLDER, self.folder.id)
 
 
@@ -189,8 +194,7 @@ def _pieces(messages: Sequence[RemoteMessage]) -> Iterator[Sequence[RemoteMessag
         yield messages[start : start + COMMIT_MESSAGES]
 
 
-def _note_done(desk: Desk, added: int) -> None:
+def _note_done(desk: Desk, done: ColumnElement[int]) -> None:
     with desk.session() as db:
-        counted = {"sync_done": MailAccount.sync_done + added}
-        db.execute(update(MailAccount).where(desk.lease.covers()).values(counted))
+        db.execute(update(MailAccount).where(desk.lease.covers()).values(sync_done=done))
         db.commit()
