@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Flask, g, redirect, render_template, request, url_for
@@ -72,7 +73,8 @@ def message(folder_id: int, message_id: int) -> ResponseReturnValue:
     opened = conversation.opened[message_id]
     if opened.message.account_id != place["account"].account.id:
         raise NoSuchMessage
-    place |= {"open_conversation": conversation, "opened_id": message_id}
+    here = partial(url_for, ".message", folder_id=folder_id, **place["asked"].address())
+    place |= {"open_conversation": conversation, "opened_id": message_id, "here": here}
     if request.args.get("fragment") == "message":
         return render_template("mailbox/_pane.html", **place)
     if current_user.mark_read_after_s == 0:

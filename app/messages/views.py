@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, Flask, Response, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
@@ -12,6 +14,7 @@ from app.messages import content, decode, downloads, reading, remote_images, sig
 from app.mirror.queries import get_message
 from app.runtime import runtime
 from app.users.sessions import ask_to_sign_in
+from app.users.views import safe_next
 
 bp = Blueprint("messages", __name__, url_prefix="/mail")
 
@@ -43,7 +46,12 @@ def show(message_id: int) -> ResponseReturnValue:
     conversation = reading.open_asked_conversation(message_id)
     opened = conversation.opened[message_id]
     reading.mark_read(opened)
-    return render_template("messages/message.html", open_conversation=conversation, folder_id=opened.message.folder_id)
+    return render_template(
+        "messages/message.html",
+        open_conversation=conversation,
+        folder_id=opened.message.folder_id,
+        here=partial(url_for, ".show"),
+    )
 
 
 @bp.get("/message/<int:message_id>/body")
@@ -108,7 +116,7 @@ def trust_images(message_id: int) -> ResponseReturnValue:
             trust.distrust_sender(g.db, current_user.id, address)
         case _:
             abort(400)
-    return redirect(url_for(".show", message_id=message_id), 303)
+    return redirect(safe_next(request.form.get("next") or url_for(".show", message_id=message_id)), 303)
 
 
 @bp.get("/image")
