@@ -7,13 +7,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import administration, cli, db, extensions, runtime
 from app.actions import views as actions
-from app.compose import views as compose
+from app.compose import views as compose_views
 from app.config import Config
 from app.mail_services import gate
 from app.mailbox import views as mailbox
 from app.messages import views as messages
 from app.notices import background
-from app.outbox import views as outbox
+from app.outbox import views as outbox_views
 from app.users import cli as users_cli
 from app.users import sessions, settings_views
 from app.users import views as users
@@ -30,9 +30,10 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
     db.init_app(app, parts.public)
     for part in (sessions, gate, request_checks, babel, error_pages, filters, menu, security_headers, background):
         part.init_app(app)
-    for activity in (health, shell, mailbox, users, settings_views, administration, messages, actions, compose, outbox):
+    for activity in (health, shell, mailbox, users, settings_views, administration, messages, actions):
         activity.init_app(app)
-    events.init_app(app)
+    for activity in (compose_views, outbox_views, events):
+        activity.init_app(app)
     for commands in (cli, users_cli, vault_cli):
         commands.init_app(app)
     extensions.load(app, parts.config.extensions)

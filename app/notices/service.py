@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network
 from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
 from app.accounts.endpoint import Endpoint, Tls
+from app.accounts.guard import GuardPolicy, connect
 from app.accounts.tls import client_context
-from app.errors import ServerUnreachable
+from app.errors import ServerUnreachable, SubmissionRefused
 from app.mail_services.models import AccountRegistration, NoticeTransport, RegistrationPolicy
 from app.notices.notice import Notice, as_message
-from app.notices.transport import SmtpRoute, deliver
+from app.notices.sendmail import send_by_sendmail
+from app.outbox.smtp import Login, SmtpSubmitter
+from app.outbox.submitter import Envelope
 from app.runtime import Runtime
 from app.vault.secretbox import Vault
+
+CHECK_LIMIT_S = 15.0
+ANYWHERE = GuardPolicy(networks=(IPv4Network("0.0.0.0/0"), IPv6Network("::/0")))
+"""An admin names this server, so it may be in the site's own network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +76,36 @@ def password_seal(row: AccountRegistration) -> str:
 def send(parts: Runtime, notice: Notice) -> None:
     """Send one mail and wait until it is accepted.  No database session is open while it goes out.
 
-    Raises ServerUnreachable and its kinds, LoginRefused, SubmissionRefused or VaultError.
+    Raises what `MailSubmitter.submit` raises, SubmissionRefused too where the only recipient is refused.
     """
     with parts.public.session() as db:
         row = load_registration(db)
     if row.transport == NoticeTransport.NONE:
-        raise ServerUnreachable("no way to send mail is set")
+        raise ServerUnreachable("No way to send mail is set.")
     message = as_message(notice, row.from_address, parts.clock.now())
-    deliver(_route(parts.vault, row), message, client_context(parts.config.tls_ca_file))
-
-
-def _route(vault: Vault, row: AccountRegistration) -> SmtpRoute | None:
     if row.transport == NoticeTransport.SENDMAIL:
-        return None
+        send_by_sendmail(message)
+        return
+    envelope = Envelope(str(uuid4()), row.from_address, (notice.to,))
+    refused = _submitter(parts, row).submit(envelope, message.as_bytes())
+    for reply in refused.values():
+        raise SubmissionRefused(str(reply))
+
+
+def check(parts: Runtime) -> None:
+    """Does the server let us in?  At most 15 s.  Raises what `send` raises before the mail itself."""
+    with parts.public.session() as db:
+        row = load_registration(db)
+    if row.transport == NoticeTransport.SMTP:
+        _submitter(parts, row).check_login(CHECK_LIMIT_S)
+
+
+def _submitter(parts: Runtime, row: AccountRegistration) -> SmtpSubmitter:
     sealed = row.sealed_smtp_password
-    password = vault.open_text(password_seal(row), sealed) if sealed else ""
-    return SmtpRoute(Endpoint(row.smtp_host, row.smtp_port, row.smtp_tls), row.smtp_username, password)
+    password = parts.vault.open_text(password_seal(row), sealed) if sealed else ""
+    return SmtpSubmitter(
+        Endpoint(row.smtp_host, row.smtp_port, row.smtp_tls),
+        Login(row.smtp_username, password),
+        connect=partial(connect, ANYWHERE, parts.resolver),
+        tls=client_context(parts.config.tls_ca_file),
+    )

@@ -10,12 +10,14 @@ from flask_login import current_user
 from app.errors import (
     ConnectionLost,
     ConnectionRefused,
+    FateUnknown,
     LoginRefused,
     MailError,
     NameNotFound,
-    NotAMailServer,
+    ProtocolError,
     ServerUnreachable,
     StarttlsNotOffered,
+    SubmissionDeferred,
     SubmissionRefused,
     TimedOut,
     TlsFailed,
@@ -48,6 +50,7 @@ def _send_test(address: str) -> None:
     g.db.rollback()  # no transaction waits for the server
     notice = Notice(address, _("Test mail from Satchel"), _("This mail shows that Satchel can send mail."))
     try:
+        service.check(runtime())
         service.send(runtime(), notice)
     except MailError as error:
         flash(failure_words(error), "bad")
@@ -64,7 +67,9 @@ def failure_words(error: MailError) -> str:
         TimedOut: _("Not sent: the server did not answer within 15 seconds."),
         TlsFailed: _("Not sent: the encrypted connection failed. %(said)s", said=said),
         StarttlsNotOffered: _("Not sent: the server does not offer STARTTLS. Choose another encryption or port."),
-        NotAMailServer: _("Not sent: what answered does not speak SMTP. Look at port and encryption."),
+        ProtocolError: _("Not sent: what answered does not speak SMTP. Look at port and encryption."),
+        SubmissionDeferred: _("Not sent: the server puts it off. It said: “%(said)s”", said=said),
+        FateUnknown: _("The connection broke off at the end. Look whether the mail arrives."),
         ConnectionLost: _("Not sent: the server closed the connection. Look at port and encryption."),
         ServerUnreachable: _("Not sent: no connection. %(said)s", said=said),
         LoginRefused: _("Not sent: the server refused the login. It said: “%(said)s”", said=said),

@@ -57,6 +57,7 @@ class SmtpSubmitter:
 
     def submit(self, envelope: Envelope, message: bytes) -> Mapping[str, Reply]:
         """See MailSubmitter."""
+        refuse_commands_in(envelope)
         connected = self._connect(self._endpoint.host, self._endpoint.port, CONNECT_TIMEOUT_S)
         with connected:
             connected.setblocking(False)

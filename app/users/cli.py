@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TextIO
 
 import click
-from email_validator import EmailNotValidError, validate_email
 from flask import Flask
 from flask.cli import AppGroup
 
 from app.errors import BadInput
 from app.runtime import runtime
 from app.users import passwords, service
+from app.users.addresses import canonical_address
 from app.users.mails import link_address
 from app.users.models import LinkPurpose, UserRole
 
@@ -39,23 +39,22 @@ def setup_link_command() -> None:
 )
 def create_command(email: str, name: str, admin: bool, password_file: TextIO | None) -> None:
     """Create someone who can sign in with EMAIL."""
-    password = _read_password(password_file)
+    address, password = _address(email), _read_password(password_file)
     parts = runtime()
     with parts.public.session() as db:
         try:
             role = UserRole.ADMIN if admin else UserRole.USER
-            service.create_user(db, _address(email), name, password, parts.clock.now(), role=role)
+            service.create_user(db, address, name, password, parts.clock.now(), role=role)
         except BadInput:
-            raise click.ClickException(f"{email} has an account already.") from None
-    click.echo(f"{email} can sign in at {parts.config.base_url}/")
+            raise click.ClickException(f"{address} has an account already.") from None
+    click.echo(f"{address} can sign in at {parts.config.base_url}/")
 
 
 def _address(email: str) -> str:
     try:
-        validate_email(email, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError as error:
+        return canonical_address(email)
+    except ValueError as error:
         raise click.BadParameter(str(error), param_hint="EMAIL") from None
-    return email.strip().lower()
 
 
 def _read_password(file: TextIO | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import available_timezones
 
-from email_validator import EmailNotValidError, validate_email
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, HiddenField, PasswordField, RadioField, SelectField, StringField
@@ -12,15 +12,16 @@ from wtforms.validators import DataRequired, Length, ValidationError
 
 from app.mail_services.modes import Mode
 from app.users import passwords
+from app.users.addresses import as_typed_or_canonical, canonical_address
 from app.users.models import UserRole
-from app.web.forms import choices, tidy, tidy_lower
+from app.web.forms import choices, text_of, tidy
 
 
 def is_address(_form: FlaskForm, field: Field) -> None:
-    """An address to sign in with; it may be of this machine (`anna@localhost`)."""
+    """An address to sign in with; comes out in its one spelling."""
     try:
-        validate_email(field.data, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError:
+        field.data = canonical_address(text_of(field))
+    except ValueError:
         raise ValidationError(_("This is not a mail address. Write it as name@example.org.")) from None
 
 
@@ -40,16 +41,21 @@ def name_field() -> StringField:
 
 
 def address_field() -> StringField:
-    return StringField(_("Mail address"), ADDRESS, filters=[tidy_lower])
+    return StringField(_("Mail address"), ADDRESS, filters=[tidy])
 
 
 def new_password_field() -> PasswordField:
     return PasswordField(_("Password"), NEW_PASSWORD)
 
 
+def find_spelling(value: Any) -> Any:
+    """A WTForms filter: the spelling an account is stored under; longer ones are left to the length check."""
+    return as_typed_or_canonical(value) if isinstance(value, str) and len(value) <= 254 else value
+
+
 class SignInForm(FlaskForm):  # type: ignore[misc]
     email = StringField(
-        _("Mail address"), [DataRequired(_("Type your mail address.")), Length(max=254)], filters=[tidy]
+        _("Mail address"), [DataRequired(_("Type your mail address.")), Length(max=254)], filters=[find_spelling]
     )
     password = PasswordField(_("Password"), [DataRequired(_("Type your password.")), Length(max=1000)])
     stay = BooleanField(_("Stay signed in on this device"))

@@ -18,6 +18,7 @@ from app.mail_services.modes import Mode
 from app.mail_services.service import load_settings
 from app.users import links, passwords, throttle, totp
 from app.users.models import LinkPurpose, OneTimeLink, User, UserRole, UserSession, UserState
+from app.users.queries import count_admins
 from app.users.sessions import hash_token, is_alive, start_session
 from app.vault.secretbox import Vault
 
@@ -44,13 +45,7 @@ class Settings(Protocol):
 
 
 def find_user(db: Session, email: str) -> User | None:
-    return db.scalar(select(User).where(User.email == email.strip().lower()))
-
-
-def has_admin(db: Session) -> bool:
-    """Is there someone who can administer this installation?"""
-    query = select(User.id).where(User.role == UserRole.ADMIN, User.password_hash.is_not(None)).limit(1)
-    return db.scalar(query) is not None
+    return db.scalar(select(User).where(User.email == email))
 
 
 def check_sign_in(db: Session, email: str, password: str, browser: Browser, now: datetime) -> User:
@@ -192,7 +187,7 @@ def _commit_new(db: Session) -> None:
 
 def make_setup_link(db: Session, now: datetime) -> str | None:
     """The token that makes the first admin; None once there is one."""
-    if has_admin(db):
+    if count_admins(db):
         return None
     token = links.make_link(db, LinkPurpose.SETUP, None, now)
     db.commit()
@@ -204,7 +199,7 @@ def set_up(db: Session, token: str, email: str, name: str, password: str, mode: 
     link = links.get_link(db, LinkPurpose.SETUP, token, now)
     hashed = passwords.hash_password(password)
     links.use_link(db, link)
-    if has_admin(db):
+    if count_admins(db):
         raise NotFound
     settings = load_settings(db)
     settings.mode = mode

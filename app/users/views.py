@@ -30,6 +30,7 @@ from app.users.forms import (
     SignInForm,
 )
 from app.users.models import LinkPurpose, User, UserState
+from app.users.queries import count_admins
 from app.web.forms import choices, text_of
 
 bp = Blueprint("users", __name__)
@@ -79,7 +80,7 @@ def _sign_in_page(form: SignInForm, status: int) -> ResponseReturnValue:
         "users/sign-in.html",
         form=form,
         can_register=settings.policy != RegistrationPolicy.OFF,
-        needs_setup=not service.has_admin(g.db),
+        needs_setup=not count_admins(g.db),
     ), status
 
 

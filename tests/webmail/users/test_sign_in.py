@@ -12,6 +12,12 @@ from app.users.views import safe_next
 from .conftest import PASSWORD
 
 
+@pytest.fixture
+def config(sqlite_config):
+    """The database does not matter here."""
+    return sqlite_config
+
+
 def sessions_of(db, user):
     db.rollback()
     return db.scalar(select(func.count()).where(UserSession.user_id == user.id))

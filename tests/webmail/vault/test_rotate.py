@@ -169,7 +169,7 @@ def test_purge_refuses_while_a_ciphertext_needs_a_retired_key(parts, db, secrets
         with pytest.raises(VaultError, match="1 ciphertexts still need"):
             rotation.purge(parts.public, parts.private, parts.vault)
     with parts.private.session() as private:
-        assert private.scalars(select(MasterKey.id)).all() == [1, 2]
+        assert set(private.scalars(select(MasterKey.id))) == {1, 2}
     assert rotation.purge(parts.public, parts.private, parts.vault) == 1, "by itself it seals the rest anew first"
 
 
