@@ -9,6 +9,7 @@ from app import administration, cli, db, extensions, runtime
 from app.actions import views as actions
 from app.compose import views as compose_views
 from app.config import Config
+from app.engine import cli as engine_cli
 from app.mail_services import gate
 from app.mailbox import views as mailbox
 from app.messages import views as messages
@@ -34,7 +35,7 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
         activity.init_app(app)
     for activity in (compose_views, outbox_views, events):
         activity.init_app(app)
-    for commands in (cli, users_cli, vault_cli):
+    for commands in (cli, users_cli, vault_cli, engine_cli):
         commands.init_app(app)
     extensions.load(app, parts.config.extensions)
     if parts.config.trusted_proxies:
