@@ -127,7 +127,8 @@ def knock(visitor: Visitor, record: Record) -> Sequence[Address]:
         facts["detail"] = str(addresses[0])
     with record.step(Step.CONNECTION):
         link = guard.connect_to(addresses, endpoint.port, visitor.left_s())
-    wire = Wire(link, endpoint.host, visitor.left_s())
+    left_s = visitor.left_s()
+    wire = Wire(link, endpoint.host, left_s if endpoint.tls is Tls.IMPLICIT else min(left_s, GREETING_WAIT_S))
     try:
         if endpoint.tls is Tls.IMPLICIT:
             _encrypt(visitor, record, wire, addresses)

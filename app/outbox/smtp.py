@@ -32,6 +32,7 @@ CONNECT_TIMEOUT_S = 20.0
 REPLY_TIMEOUT_S = 120.0  # RFC 5321 §4.5.3.2 says up to 5 minutes for MAIL and RCPT; nobody waits that long
 DATA_TIMEOUT_S = 600.0  # §4.5.3.2.6: giving up earlier is how messages are sent twice
 QUIT_TIMEOUT_S = 5.0
+HANG_UP_TURNS = 100
 MAX_WORDS = 500
 
 Connect = Callable[[str, int, float], socket.socket]
@@ -96,6 +97,7 @@ class SmtpSubmitter:
             yield client
         finally:
             await _leave(client)
+            await _hang_up(connected)
 
     async def _open(self, client: SMTP) -> None:
         await client.connect()
@@ -152,12 +154,19 @@ async def _send_data(client: SMTP, message: bytes) -> None:
         raise FateUnknown(one_paragraph(str(fault))) from fault
 
 
+def refuse_commands_in(envelope: Envelope) -> None:
+    """No address may end its command early, whoever made the envelope.  Raises SubmissionRefused."""
+    for address in (envelope.mail_from, *envelope.recipients):
+        if not address.isprintable() or "<" in address or ">" in address:
+            raise SubmissionRefused(one_paragraph(address))
+
+
 async def _leave(client: SMTP) -> None:
     """QUIT where it still makes sense; what comes of it changes nothing any more."""
+    transport = client.transport
     with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
         if client.is_connected:
             await client.quit(timeout=QUIT_TIMEOUT_S)
-    transport = client.transport
     client.close()
     if isinstance(transport, asyncio.Transport):
         transport.abort()  # closing TLS in good order waits for the peer, and the loop ends with us

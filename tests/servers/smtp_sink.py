@@ -197,7 +197,8 @@ async def _end(server: asyncio.Server, sessions: list[SinkSession]) -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    await asyncio.sleep(0)  # transports tell their protocols that they are closed
+    for _turn in range(10):  # transports, one in another, tell their protocols that they are closed
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
