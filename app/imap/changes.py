@@ -25,12 +25,10 @@ class Changes:
         self._session = selection.session
         self._looked_at: dict[str, int] = {}
 
-    @property
-    def message_items(self) -> bytes:
+    def _message_items(self, *, modseq: bool) -> bytes:
         """What is fetched of each new message; BODYSTRUCTURE stays as it comes."""
         gmail = b" X-GM-MSGID X-GM-THRID X-GM-LABELS" if self._session.has("X-GM-EXT-1") else b""
-        modseq = b" MODSEQ" if self._keeps_modseq else b""
-        fixed = b"UID FLAGS%b INTERNALDATE RFC822.SIZE%b" % (modseq, gmail)
+        fixed = b"UID FLAGS%b INTERNALDATE RFC822.SIZE%b" % (b" MODSEQ" if modseq else b"", gmail)
         return b"(%b BODY.PEEK[%b] BODYSTRUCTURE)" % (fixed, fetch.HEADER_SECTION)
 
     @property
@@ -44,7 +42,11 @@ class Changes:
     def since(self, folder: str, since: FolderState, known: Sequence[int]) -> Delta:
         """The delta since a state; from nothing if UIDVALIDITY is another one now (RFC 9051 §2.3.1.1)."""
         next_ones = (since.uidnext, min(since.uidnext + NEW_AT_ONCE - 1, MAX_UID))
-        commands = [*self._flag_commands(folder, since, known), self._new_command(next_ones), *self._count_unseen()]
+        commands = [
+            *self._flag_commands(folder, since, known),
+            self._new_command(next_ones, since),
+            *self._count_unseen(),
+        ]
         asked = self._selection.send(
             folder, *commands, parameter=self._parameter(since), most_octets=DELTA_OCTETS, anew=True
         )
@@ -92,8 +94,9 @@ class Changes:
         self._looked_at[folder] = begin
         return [*older[begin:end], *newest]
 
-    def _new_command(self, next_ones: Range) -> Command:
-        return Command(b"UID FETCH %d:%d %b" % (*next_ones, self.message_items))
+    def _new_command(self, next_ones: Range, since: FolderState) -> Command:
+        items = self._message_items(modseq=bool(since.highestmodseq) and self._keeps_modseq)
+        return Command(b"UID FETCH %d:%d %b" % (*next_ones, items))
 
     def _list_uids(self) -> Command:
         return Command(b"UID SEARCH RETURN (ALL) ALL" if self._session.has("ESEARCH") else b"UID SEARCH ALL")
@@ -132,7 +135,9 @@ class Changes:
         return deltas.messages_in(turn, uids)
 
     def fetch_commands(self, uids: Sequence[int]) -> list[Command]:
-        return [Command(b"UID FETCH %b %b" % (some, self.message_items)) for some in sets_of(uids)]
+        """For messages of the folder that is open."""
+        items = self._message_items(modseq=self._selection.keeps_modseq)
+        return [Command(b"UID FETCH %b %b" % (some, items)) for some in sets_of(uids)]
 
 
 def _compared(existing: Sequence[int], known: Sequence[int], news: News) -> set[int]:

@@ -68,21 +68,24 @@ def _code(turn: Turn, name: str, largest: int) -> int:
 
 
 def news_in(turn: Turn, known: Sequence[int], wanted: Iterable[Range] = ()) -> News:
-    """Flags and disappearances of `known` UIDs, and messages in the `wanted` ranges; anything else is not believed."""
-    news, have, asked = News(), set(known), list(wanted)
+    """Flags and disappearances of `known` UIDs, and messages in the `wanted` ranges; anything else is not believed.
+
+    `known` is only searched, never gone through: it may be long, and news are few.
+    """
+    news, asked = News(), list(wanted)
     for line in about_selected(turn):
         if fetch.is_fetch(line):
-            _take_fetch(fetch.items_of(line), news, have, asked)
+            _take_fetch(fetch.items_of(line), news, known, asked)
         elif gone := VANISHED.fullmatch(line):
             news.vanished |= within(parse_ranges(gone[1]), known)
     return news
 
 
-def _take_fetch(items: fetch.Items, news: News, have: set[int], asked: Sequence[Range]) -> None:
+def _take_fetch(items: fetch.Items, news: News, known: Sequence[int], asked: Sequence[Range]) -> None:
     uid = fetch.uid_of(items)
     if uid is None:
         return
-    if uid in have:
+    if within([(uid, uid)], known):
         if b"FLAGS" in items:
             news.flags[uid] = fetch.flag_state(items)
     elif b"RFC822.SIZE" in items and any(first <= uid <= last for first, last in asked):

@@ -26,6 +26,8 @@ class Selection:
         self.session = session
         self._folder: str | None = None
         self._uidvalidity: int | None = None
+        self.keeps_modseq = False
+        """Whether the open folder has MODSEQs: one that said NOMODSEQ refuses to be asked (RFC 7162 §3.1.2.2)."""
 
     def wire_name(self, folder: str) -> bytes:
         """The folder as it stands in a command.  Raises BadInput."""
@@ -48,7 +50,7 @@ class Selection:
         selects = anew or self._folder != folder
         if selects:
             commands = (Command(b"SELECT " + self.wire_name(folder) + parameter), *commands)
-            self._folder, self._uidvalidity = folder, None
+            self._folder, self._uidvalidity, self.keeps_modseq = folder, None, False
         ahead = behind.turn if behind and not selects else None
         return Asked(self.session.send(*commands, most_octets=most_octets, behind=ahead), folder, selects)
 
@@ -90,6 +92,9 @@ class Selection:
         except Exception:
             self._folder = None
             raise
-        told = Turn(turn.replies[:1], 0, about_selected(turn)).code("UIDVALIDITY") or ""
-        if self._folder == asked.folder:
-            self._uidvalidity = int(told) if told.isdigit() and len(told) <= 10 else None
+        if self._folder != asked.folder:
+            return
+        opening = Turn(turn.replies[:1], 0, about_selected(turn))
+        told = opening.code("UIDVALIDITY") or ""
+        self._uidvalidity = int(told) if told.isdigit() and len(told) <= 10 else None
+        self.keeps_modseq = bool(opening.code("HIGHESTMODSEQ"))

@@ -133,6 +133,7 @@ class ImapSource:
             asked = following
 
     def _ask_headers(self, folder: str, uids: Sequence[int], behind: Asked | None) -> Asked:
+        self._selection.open(folder)
         commands = self._changes.fetch_commands(uids)
         return self._selection.send(folder, *commands, most_octets=HEADERS_OCTETS, behind=behind)
 

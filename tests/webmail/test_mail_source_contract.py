@@ -23,6 +23,7 @@ from app.errors import (
     ServerUnreachable,
 )
 from app.imap.source import ImapSource
+from app.imap.wire import Wire
 from app.sources import (
     Copy,
     Delta,
@@ -287,6 +288,21 @@ def test_a_delta_after_which_nothing_happened_is_empty(account):
     assert not delta.new
     assert not delta.vanished
     assert all(state.flags == account.mirror().flags[uid] for uid, state in delta.flags.items())
+
+
+def test_news_take_one_turn(account, monkeypatch):
+    """Latency is paid once: everything a delta needs goes out in one write, unless messages vanished untold."""
+    account.deliver(2)
+    account.sync()
+    account.deliver(1, start=3)
+    account.other.apply(StoreFlags("INBOX", (1,), add=frozenset({"\\Seen"})))
+    writes = []
+    send = Wire.send
+    monkeypatch.setattr(Wire, "send", lambda wire, octets: (writes.append(octets), send(wire, octets)))
+    account.sync()
+    assert account.mirror().flags == {1: frozenset({"\\Seen"}), 2: frozenset(), 3: frozenset()}
+    account.source.folders()
+    assert len(writes) == 2 + (not account.source._session.has("LIST-STATUS"))
 
 
 def test_unseen_is_counted_where_the_server_can(account):

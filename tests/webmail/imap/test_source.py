@@ -220,6 +220,32 @@ def test_utf8_names_and_literals_where_the_server_accepts_them(play):
     assert server.heard[-1] == 'APPEND "Entwürfe" (\\Draft) UTF8 (~{16+}Subject: ü\r\n\r\nx)'
 
 
+def test_a_folder_without_modseq_is_not_asked_for_it(play):
+    """RFC 7162 §3.1.2.2: such a folder answers BAD to MODSEQ and CHANGEDSINCE."""
+    source, server = play(
+        "CONDSTORE",
+        """
+        C: SELECT "INBOX" (CONDSTORE)
+        C: UID FETCH 4 (UID FLAGS)
+        C: UID FETCH 11:210 …
+        S: * 1 EXISTS
+        S: * OK [UIDVALIDITY 7] ok
+        S: * OK [UIDNEXT 11] ok
+        S: * OK [NOMODSEQ] none here
+        S: * 1 FETCH (UID 4 FLAGS (\\Seen))
+        S: {tag-2} OK
+        S: {tag-1} OK
+        S: {tag} OK
+        C: UID FETCH 4 …
+        S: {tag} OK
+    """,
+    )
+    delta = source.changes("INBOX", FolderState(7, 11, None), [4])
+    assert delta.state.highestmodseq is None
+    assert list(source.headers("INBOX", [4])) == [[]]
+    assert not any("MODSEQ" in said for said in server.heard)
+
+
 # Servers that lie
 
 
