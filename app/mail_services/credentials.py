@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import MailAccount
+from app.accounts.service import remove_account
 from app.errors import NotFound
 from app.mail_services.consequences import InUse
+from app.runtime import Runtime
 from app.users.models import User
 
 IMAP = "imap"
@@ -21,14 +23,13 @@ def list_credentials(db: Session) -> Sequence[tuple[MailAccount, User]]:
     return [(account, owner) for account, owner in db.execute(query.order_by(User.email, MailAccount.position))]
 
 
-def revoke(db: Session, account_id: int) -> tuple[str, int]:
-    """Delete the account's row and with it all that hangs on it; its address and its owner's id.  Raises NotFound."""
+def revoke(parts: Runtime, db: Session, account_id: int) -> str:
+    """Delete the account's row and with it all that hangs on it; the address it was for.  Raises NotFound."""
     account = db.get(MailAccount, account_id)
     if account is None or account.source != IMAP:
         raise NotFound
-    db.execute(delete(MailAccount).where(MailAccount.id == account_id))
-    db.commit()
-    return account.address, account.owner_id
+    remove_account(parts, db, account)
+    return account.address
 
 
 def accounts_in_use(db: Session) -> InUse:

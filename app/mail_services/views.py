@@ -6,6 +6,8 @@ from flask import abort, flash, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from app.accounts.oauth import redirect_uri
+from app.accounts.oauth_providers import PROVIDERS
 from app.bus import Bell, Topic
 from app.errors import BadInput
 from app.extensions import why_no_hosting
@@ -19,8 +21,6 @@ from app.mail_services.modes import Mode
 from app.runtime import runtime
 from app.web.admin import bp
 from app.web.forms import choices, text_of
-
-PROVIDERS = {"google": "Google", "microsoft": "Microsoft"}
 
 
 @bp.route("/mail-services", methods=["GET", "POST"])
@@ -85,8 +85,7 @@ def credentials() -> ResponseReturnValue:
 
 @bp.post("/credentials/<int:account_id>/revoke")
 def revoke_credential(account_id: int) -> ResponseReturnValue:
-    address, owner_id = stored.revoke(g.db, account_id)
-    runtime().bus.ring(Bell(Topic.ACCOUNT, account_id), Bell(Topic.TREE, owner_id))
+    address = stored.revoke(runtime(), g.db, account_id)
     flash(_("The credential for %(address)s is revoked and its copy of the mail removed.", address=address), "ok")
     return redirect(url_for("admin.credentials"), 303)
 
@@ -101,10 +100,9 @@ def _oauth_page(refused: dict[str, OAuthClientForm]) -> ResponseReturnValue:
     clients = oauth_clients.load_clients(g.db)
     forms = {key: refused.get(key) or OAuthClientForm(formdata=None, obj=clients.get(key)) for key in PROVIDERS}
     has_secret = {key for key, client in clients.items() if client.sealed_client_secret}
-    redirects = {key: f"{runtime().config.base_url}/mail/oauth/{key}/callback" for key in PROVIDERS}
-    page = render_template(
-        "admin/oauth.html", forms=forms, providers=PROVIDERS, has_secret=has_secret, redirects=redirects
-    )
+    redirects = {key: redirect_uri(runtime(), key) for key in PROVIDERS}
+    names = {key: provider.name for key, provider in PROVIDERS.items()}
+    page = render_template("admin/oauth.html", forms=forms, names=names, has_secret=has_secret, redirects=redirects)
     return page, 422 if refused else 200
 
 
@@ -117,5 +115,5 @@ def save_oauth(provider: str) -> ResponseReturnValue:
         return _oauth_page({provider: form})
     parts = runtime()
     oauth_clients.save_client(g.db, parts.vault, provider, text_of(form.client_id), text_of(form.client_secret))
-    flash(_("Saved the client for %(provider)s.", provider=PROVIDERS[provider]), "ok")
+    flash(_("Saved the client for %(provider)s.", provider=PROVIDERS[provider].name), "ok")
     return redirect(url_for("admin.oauth"), 303)

@@ -5,10 +5,15 @@ import sqlalchemy as sa
 from sqlalchemy import select
 
 from app import tables
+from app.accounts import oauth
+from app.accounts import service as accounts
 from app.accounts.models import MailAccount
 from app.db import Base
 from app.errors import NoSuchKey, VaultError
+from app.mail_services import oauth_clients
 from app.mail_services.models import AccountRegistration, OAuthClient
+from app.notices import service as notices
+from app.users import service as users
 from app.vault import rotate as rotation
 from app.vault.columns import SEALED_COLUMNS
 from app.vault.keyring import open_vault
@@ -65,6 +70,14 @@ def test_every_sealed_column_is_known():
         if isinstance(column.type, sa.LargeBinary) and column.name.startswith("sealed")
     }
     assert found == known
+
+
+def test_seals_are_named_as_those_who_make_them_name_them(alice, db):
+    row = AccountRegistration(uuid="x")
+    names = {column.seal_name("x") for column in SEALED_COLUMNS}
+    alice.uuid = "x"
+    makers = {accounts.imap_seal("x"), accounts.smtp_seal("x"), accounts.data_key_seal("x"), oauth.tokens_seal("x")}
+    assert names == makers | {users.totp_seal(alice), notices.password_seal(row), oauth_clients.secret_seal("x")}
 
 
 def test_everything_is_sealed_anew_and_opens(parts, db, secrets, clock):
