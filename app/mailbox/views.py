@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
+from app.actions.views import take_refusals
 from app.errors import NoSuchMessage
 from app.mailbox.listing import Asked, find_neighbours, find_place, load_listing
 from app.mailbox.side import Side, load_side
@@ -50,8 +51,9 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/tree")
 def tree() -> ResponseReturnValue:
-    """The folder tree alone, for a page that is open; `folder` is the one it shows."""
-    return render_template("mailbox/_tree.html", side=side_of_request(request.args.get("folder", 0, int)))
+    """The folder tree of an open page, and what servers refused meanwhile; `folder` is the one it shows."""
+    side = side_of_request(request.args.get("folder", 0, int))
+    return render_template("mailbox/_tree.html", side=side, refusals=take_refusals())
 
 
 @bp.get("/folder/<int:folder_id>")

@@ -6,7 +6,7 @@ import { listen } from "./live.js";
 import * as message from "./message.js";
 import { getFragment } from "./net.js";
 import * as splitter from "./splitter.js";
-import { say } from "./toast.js";
+import { say, toast } from "./toast.js";
 
 const CALM_MS = 80; // bells that ring together are answered together
 const ANNOUNCE_MS = 60_000;
@@ -76,12 +76,16 @@ async function refreshTree() {
   const folded = [...tree.querySelectorAll("details.account:not([open])")].map((account) => account.id);
   const focused = tree.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   const fresh = fragment.firstElementChild;
+  for (const refusal of fresh.querySelectorAll(".refusal")) {
+    toast(refusal.textContent, { stays: true });
+    refusal.remove();
+  }
+  document.getElementById("engine-note").hidden = fresh.dataset.engine === "alive";
   if (fresh.outerHTML === treeHtml) return;
   treeHtml = fresh.outerHTML;
   tree.replaceWith(fresh);
   for (const id of folded) document.getElementById(id)?.removeAttribute("open");
   if (focused) document.querySelector(`#tree [href="${CSS.escape(focused)}"]`)?.focus();
-  document.getElementById("engine-note").hidden = fresh.dataset.engine === "alive";
   showUnread();
 }
 

@@ -10,6 +10,8 @@ from flask import Flask
 from playwright.sync_api import BrowserContext, Page, expect
 
 from app import create_app
+from app.actions.carry_out import refuse
+from app.actions.pending import pending_actions
 from app.bus import Bell, Topic
 from app.mirror.models import Message
 from tests.browser import seed
@@ -250,6 +252,16 @@ def test_a_refusal_brings_the_row_back_and_says_why(inbox, faults):
     expect(inbox.locator(".toast")).to_contain_text("The folder is full.")
     expect(inbox.locator(".row").first).to_contain_text("Proofs")
     assert "status of 409" in faults.pop()  # Chromium notes every answer of 400 and more
+
+
+def test_what_the_server_refuses_later_is_told_and_stays_told(inbox, db, parts, home):
+    row(inbox, "Proofs for the spring").hover()
+    row(inbox, "Proofs for the spring").get_by_role("button", name="Archive").click()
+    expect(inbox.locator(".toast")).to_contain_text("Archived")
+    (action,) = pending_actions(db, home.account.id)
+    refuse(db, action, "Quota exceeded", parts.bus)
+    expect(inbox.locator(".toast")).to_contain_text("Quota exceeded")
+    expect(inbox.locator(".row").first).to_contain_text("Proofs")
 
 
 def test_the_star_of_a_row(inbox, home, db):
