@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from app.accounts.models import MailAccount
 from app.config import Config
 from app.mirror.models import Folder, Message
-from demo.installation import Login, Person, add_account, migrated, sign_up
+from demo.installation import Person, Server, add_account, prepare, sign_up
 
 PERSON = Person("bench@example.test", "Bench", "correct horse battery")
 BASE = "http://127.0.0.1:18000"
@@ -35,7 +35,7 @@ class Installation:
             "TLS_CA_FILE": str(ca_file),
             "LOG_LEVEL": "warning",
         }
-        self.parts = migrated(Config.from_env(self.environment))
+        self.parts = prepare(Config.from_env(self.environment))
         self.user_id = sign_up(self.parts, PERSON)
         self._web: subprocess.Popen[bytes] | None = None
 
@@ -50,9 +50,9 @@ class Installation:
             self._web.wait(30)
         self.parts.dispose()
 
-    def add(self, address: str, login: Login) -> int:
+    def add(self, address: str, server: Server) -> int:
         """Add an account; the id of its row."""
-        return add_account(self.parts, self.user_id, address, login)
+        return add_account(self.parts, self.user_id, address, address, server)
 
     def inbox(self, account_id: int) -> int:
         """The INBOX's folder id; 0 until the engine has listed it."""

@@ -10,14 +10,16 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.config import Config
 from demo import dovecot
 from demo.imap import ImapServer
-from demo.installation import PASSWORD, prepare
+from demo.installation import Person, Server, add_account, prepare, sign_up
 from demo.letters import ME, letters
 from demo.smtp import SmtpServer
 from demo.store import Store
 
 WORK = Path(os.environ.get("WORK_DIRECTORY", "var/demo")).absolute()
+PERSON = Person(ME[1], ME[0], "satchel-demo")
 BIND = os.environ.get("BIND", "127.0.0.1:8000")
 
 
@@ -25,13 +27,17 @@ def main() -> int:
     """Start the sample servers, prepare the installation, serve until interrupted."""
     WORK.mkdir(parents=True, exist_ok=True, mode=0o700)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    imap, deliver = dovecot.start(WORK, PASSWORD) if dovecot.is_installed() else start_sample_imap()
-    smtp = SmtpServer(deliver, ME[1], PASSWORD, 0)
+    imap, deliver = dovecot.start(WORK, PERSON.password) if dovecot.is_installed() else start_sample_imap()
+    smtp = SmtpServer(deliver, PERSON.email, PERSON.password, 0)
     threading.Thread(target=smtp.serve_forever, daemon=True).start()
     try:
         environment = {**os.environ, "WORK_DIRECTORY": str(WORK), "BIND": BIND}
-        prepare(environment, imap_port=imap.port, smtp_port=smtp.port)
-        print(f"\n  Satchel is on http://{BIND}\n  Sign in as {ME[1]} with the password {PASSWORD}\n", flush=True)
+        parts = prepare(Config.from_env(environment))
+        server = Server(imap.port, smtp.port, PERSON.email, PERSON.password)
+        add_account(parts, sign_up(parts, PERSON), PERSON.email, "Home", server)
+        parts.dispose()
+        print(f"\n  Satchel is on http://{BIND}")
+        print(f"  Sign in as {PERSON.email} with the password {PERSON.password}\n", flush=True)
         return serve(environment)
     except KeyboardInterrupt:
         return 0
@@ -58,7 +64,7 @@ class SampleImap:
         self.store = Store(uidvalidity=int(now.timestamp()))
         for item in letters(now):
             self.store.create(item.folder).add(item.octets, item.flags, item.received_at)
-        self._server = ImapServer(self.store, ME[1], PASSWORD, 0)
+        self._server = ImapServer(self.store, PERSON.email, PERSON.password, 0)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property

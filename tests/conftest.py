@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from pytest_socket import socket_allow_hosts
 from sqlalchemy.orm import Session
 
@@ -123,9 +124,17 @@ def parts(config: Config, clock: FakeClock) -> Iterator[runtime.Runtime]:
     built.dispose()
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Each test has an app of its own; the templates are compiled once for all of them."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(parts: runtime.Runtime) -> Flask:
-    return create_app(parts=parts)
+def app(parts: runtime.Runtime, compiled_templates: FileSystemBytecodeCache) -> Flask:
+    app = create_app(parts=parts)
+    app.jinja_env.bytecode_cache = compiled_templates
+    return app
 
 
 @pytest.fixture
