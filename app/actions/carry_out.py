@@ -7,6 +7,7 @@ again, which changes nothing where it had been done.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -95,6 +96,7 @@ def _apply(source: MailSource, told: SourceAction) -> Applied:
 
 def begin(db: Session, action: Action) -> bool:
     """Claim an action; False if it was undone this instant."""
+    rows.lock_account(db, action.account_id)
     waiting = update(Action).where(Action.id == action.id, Action.state.in_(WAITING))
     begun = db.execute(waiting.values(state=ActionState.RUNNING, attempts=Action.attempts + 1))
     db.commit()
@@ -129,25 +131,29 @@ def to_source_action(
     named = tuple(sorted({uid for uid in uids if uid > 0}))
     if not named:
         return None
-    folder = _folder_name(db, first.folder_id)
-    match first.kind:
+    folder = _get_folder(db, first.folder_id)
+    return replace(_as_told(db, first, folder.name, named), uidvalidity=folder.uidvalidity)
+
+
+def _as_told(db: Session, action: Action, folder: str, uids: tuple[int, ...]) -> SourceAction:
+    match action.kind:
         case ActionKind.FLAG:
-            return StoreFlags(folder, named, frozenset(first.add), frozenset(first.remove))
+            return StoreFlags(folder, uids, frozenset(action.add), frozenset(action.remove))
         case ActionKind.LABEL:
-            return StoreLabels(folder, named, frozenset(first.add), frozenset(first.remove))
+            return StoreLabels(folder, uids, frozenset(action.add), frozenset(action.remove))
         case ActionKind.EXPUNGE:
-            return Expunge(folder, named)
+            return Expunge(folder, uids)
         case ActionKind.MOVE:
-            return Move(folder, named, _folder_name(db, first.target_id))
+            return Move(folder, uids, _get_folder(db, action.target_id).name)
         case ActionKind.COPY:
-            return Copy(folder, named, _folder_name(db, first.target_id))
+            return Copy(folder, uids, _get_folder(db, action.target_id).name)
 
 
-def _folder_name(db: Session, folder_id: int | None) -> str:
+def _get_folder(db: Session, folder_id: int | None) -> Folder:
     folder = db.get(Folder, folder_id, populate_existing=True) if folder_id else None
     if folder is None:
         raise FolderMissing
-    return folder.name
+    return folder
 
 
 def finish(db: Session, action: Action, applied: Applied, now: datetime, bus: Bus) -> None:
@@ -192,6 +198,7 @@ def refuse(db: Session, action: Action, words: str, bus: Bus) -> None:
 
 def postpone(db: Session, action: Action, now: datetime) -> None:
     """The session broke: once more later, and undo may cancel it again.  After MAX_ATTEMPTS it goes on, but rarely."""
+    rows.lock_account(db, action.account_id)
     wait = RETRY_AFTER * 2 ** min(action.attempts, MAX_ATTEMPTS)
     running = update(Action).where(Action.id == action.id, Action.state == ActionState.RUNNING)
     db.execute(running.values(state=ActionState.PENDING, not_before=now + wait))

@@ -16,6 +16,7 @@ from app.accounts.models import MailAccount
 from app.errors import NoSuchMessage, NotFound
 from app.mirror.models import BodyChunk, CachedSection, Message
 from app.mirror.rows import chunks as in_chunks
+from app.mirror.rows import lock_account
 from app.vault import secretbox
 from app.vault.secretbox import Vault
 
@@ -81,6 +82,7 @@ def store_section(
 ) -> None:
     """Cache a section from its pieces, in place of an older copy; a commit a chunk, none open while the next comes.
 
+    The account is locked before its rows, as everywhere: two writers never wait for each other in a circle.
     Half a section is never found: it counts as absent until its last chunk is stored.  Raises NoSuchMessage if the
     message goes meanwhile.
     """
@@ -100,18 +102,22 @@ def _store(
     chunks: Iterable[bytes],
     now: datetime,
 ) -> None:
-    uuid, key = account.uuid, _data_key(vault, account.uuid, account.sealed_data_key)
-    section_id, octets = _start(db, account.id, message_id, section, now), 0
+    account_id, uuid = account.id, account.uuid
+    key = _data_key(vault, uuid, account.sealed_data_key)
+    section_id, octets = _start(db, account_id, message_id, section, now), 0
     for number, block in enumerate(blocks(chunks)):
         sealed = secretbox.seal(0, key, _name(uuid, message_id, section, number), block)
+        lock_account(db, account_id)
         db.execute(insert(BodyChunk).values(section_id=section_id, number=number, sealed=sealed))
         db.commit()
         octets += len(block)
+    lock_account(db, account_id)
     db.execute(update(CachedSection).where(CachedSection.id == section_id).values(octets=octets))
     db.commit()
 
 
 def _start(db: Session, account_id: int, message_id: int, section: str, now: datetime) -> int:
+    lock_account(db, account_id)
     older = (CachedSection.message_id == message_id) & (CachedSection.section == section)
     db.execute(delete(CachedSection).where(older))
     row = CachedSection(account_id=account_id, message_id=message_id, section=section, octets=UNFINISHED, used_at=now)

@@ -30,6 +30,7 @@ FOLD = re.compile(rb"\r?\n(?=[ \t])")
 QUOTED = r'"(?:[^"\\]|\\.){0,300}+"'
 COMMENT = r"\((?:[^()\\]|\\.){0,300}+\)"
 ADDRESSES = re.compile(rf'(?:{QUOTED}|<[^<>]{{0,320}}>|{COMMENT}|[^,;"<(]|["<(])++', re.DOTALL)
+USUAL_MAILBOX = re.compile(r"([A-Za-z0-9 .'-]{0,100}?) ?<([A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{1,189})>")
 GROUP_NAME = re.compile(r'^[^"<(@:]{0,200}:')
 ANGLE = re.compile(r"<([^<>]{0,320})>")
 COMMENTED = re.compile(rf"{COMMENT}", re.DOTALL)
@@ -91,11 +92,14 @@ def read_envelope(header: bytes) -> Envelope:
 
 def split_fields(header: bytes) -> Mapping[bytes, bytes]:
     """The fields by lower-case name, unfolded; of several with one name, the first."""
+    text = header[:MAX_HEADER_OCTETS]
+    if b"\n " in text or b"\n\t" in text:
+        text = FOLD.sub(b"", text)
     found: dict[bytes, bytes] = {}
-    for line in FOLD.sub(b"", header[:MAX_HEADER_OCTETS]).splitlines():
+    for line in reversed(text.splitlines()):
         name, colon, value = line.partition(b":")
         if colon:
-            found.setdefault(name.strip().lower(), value.strip())
+            found[name.rstrip().lower()] = value.strip()
     return found
 
 
@@ -149,7 +153,11 @@ def first_mailbox(value: bytes) -> Mailbox:
 
 def mailboxes(value: bytes, *, limit: int) -> list[Mailbox]:
     """The first addresses of a list (RFC 5322 §3.4), at most `limit`, read leniently; groups are taken apart."""
+    if not value or not limit:
+        return []
     text = decode.text(value[:MAX_LIST_OCTETS]) if not value.isascii() else value[:MAX_LIST_OCTETS].decode("ascii")
+    if usual := USUAL_MAILBOX.fullmatch(text):
+        return [Mailbox(usual[1].strip(), usual[2])]
     found: list[Mailbox] = []
     for piece in ADDRESSES.finditer(text):
         mailbox = _mailbox(piece[0].strip())
@@ -188,7 +196,7 @@ def _address(text: str) -> str:
 def _recipients(fields: Mapping[bytes, bytes]) -> str:
     """To and Cc as the lists of Sent and Drafts show them."""
     to = mailboxes(fields.get(b"to", b""), limit=MAX_RECIPIENTS)
-    cc = mailboxes(fields.get(b"cc", b""), limit=MAX_RECIPIENTS - len(to)) if len(to) < MAX_RECIPIENTS else []
+    cc = mailboxes(fields.get(b"cc", b""), limit=MAX_RECIPIENTS - len(to))
     return ", ".join(mailbox.shown for mailbox in (*to, *cc))
 
 

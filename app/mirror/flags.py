@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SEEN = "\\Seen"
 FLAGGED = "\\Flagged"
@@ -20,8 +20,7 @@ _SESSION_ONLY = "\\recent"  # says something about the session, not the message 
 MAX_KEYWORDS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class FlagColumns:
+class FlagColumns(NamedTuple):
     """The flags of a message, as columns."""
 
     seen: bool
@@ -39,8 +38,8 @@ def normalise(flags: Iterable[str]) -> frozenset[str]:
 
 def to_columns(flags: Iterable[str]) -> FlagColumns:
     known = normalise(flags)
-    words = sorted(known - _COLUMN.keys())[:MAX_KEYWORDS]
-    return FlagColumns(**{name: flag in known for flag, name in _COLUMN.items()}, keywords=" ".join(words))
+    words = " ".join(sorted(known - _COLUMN.keys())[:MAX_KEYWORDS])
+    return FlagColumns(SEEN in known, FLAGGED in known, ANSWERED in known, FORWARDED in known, DRAFT in known, words)
 
 
 def from_columns(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import select
@@ -20,7 +20,7 @@ from app.mirror.tree import AccountRow, AccountTree, FolderRow, display_order
 from app.sources import Role
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_SUMMARY_ROWS = 5_000
+MAX_SUMMARY_ROWS = 2_000
 HIDDEN_FROM_CONVERSATIONS = (Role.TRASH, Role.JUNK)
 
 
@@ -168,7 +168,7 @@ def list_conversations(
     lead = LEADS if filter is ListFilter.ALL else _newest_that_fits(filter)
     rows = _rows(db, _page(folder_id, before, limit, [*_conditions(filter), lead]))
     summaries = conversation_summaries(db, rows)
-    return [replace(row, conversation=summaries[row.conversation_id]) for row in rows]
+    return [replace(row, conversation=summaries.get(row.conversation_id)) for row in rows]
 
 
 def next_cursor(rows: Sequence[ListRow], limit: int = 50) -> Cursor | None:
@@ -198,14 +198,17 @@ def _conditions(filter: ListFilter) -> list[sa.TextClause]:
 
 
 def _newest_that_fits(filter: ListFilter) -> sa.ColumnElement[bool]:
-    """No newer message of the conversation in the folder fits too; looked up by ix_message_conversation."""
+    """No newer message of the conversation in the folder fits too.
+
+    The plus keeps the planners from walking through the whole folder's list: ix_message_conversation has few rows.
+    """
     newer = aliased(Message, name="newer")
     return ~(
         sa.exists()
         .where(
             newer.account_id == Message.account_id,
             newer.conversation_id == Message.conversation_id,
-            newer.folder_id == Message.folder_id,
+            sa.text("+newer.folder_id = message.folder_id"),
             sa.text(CONDITIONS[filter].format(table="newer")),
             sa.tuple_(newer.received_at, newer.uid) > sa.tuple_(Message.received_at, Message.uid),
         )
@@ -217,45 +220,81 @@ def _rows(db: Session, query: sa.Select[Any]) -> list[ListRow]:
     return [ListRow(*row) for row in db.execute(query)]
 
 
+class _Member(NamedTuple):
+    """What a summary needs of a message; `received_at` as the database writes it, which sorts as well."""
+
+    conversation_id: int
+    received_at: Any
+    id: int
+    seen: bool
+    flagged: bool
+    has_attachments: bool
+    from_name: str
+    from_address: str
+    message_id_hash: int
+    gmail_msgid: int | None
+
+
+MEMBER_COLUMNS = (
+    Message.conversation_id,
+    sa.type_coerce(Message.received_at, sa.types.NullType()),
+    *(getattr(Message, name) for name in _Member._fields[2:]),
+)
+
+
 def conversation_summaries(db: Session, rows: Sequence[ListRow]) -> Mapping[int, Summary]:
-    """The conversations of `rows` (of one folder), in one query; at most MAX_SUMMARY_ROWS messages are counted."""
+    """The conversations of `rows` (of one folder), in one query; at most MAX_SUMMARY_ROWS messages are counted.
+
+    One that lies wholly beyond that bound is left out.
+    """
     if not rows:
         return {}
-    shown = sa.or_(Folder.role.is_(None), Folder.role.not_in(HIDDEN_FROM_CONVERSATIONS))
-    members = (
-        select(*ROW_COLUMNS)
-        .join(Folder, Folder.id == Message.folder_id)
-        .where(
-            Message.account_id == rows[0].account_id,
-            Message.conversation_id.in_({row.conversation_id for row in rows}),
-            sa.or_(shown, Folder.id == rows[0].folder_id),
-        )
-        .limit(MAX_SUMMARY_ROWS)
+    of_them = select(*MEMBER_COLUMNS).where(
+        Message.account_id == rows[0].account_id,
+        Message.conversation_id.in_({row.conversation_id for row in rows}),
+        _is_shown(rows[0].account_id, rows[0].folder_id),
     )
-    by_conversation: dict[int, list[ListRow]] = {row.conversation_id: [row] for row in rows}
-    for member in _rows(db, members):
-        by_conversation[member.conversation_id].append(member)
-    return {conversation: summarise(messages) for conversation, messages in by_conversation.items()}
+    by_conversation: dict[int, list[_Member]] = {row.conversation_id: [] for row in rows}
+    for row in db.execute(of_them.limit(MAX_SUMMARY_ROWS)):
+        by_conversation[row.conversation_id].append(_Member(*row))
+    return {conversation: _summarise(messages) for conversation, messages in by_conversation.items() if messages}
 
 
-def summarise(messages: Iterable[ListRow]) -> Summary:
+def _summarise(messages: Iterable[_Member]) -> Summary:
     """A conversation's summary; a message that lies in several folders counts once."""
-    ordered = sorted(distinct(messages), key=lambda row: (row.received_at, row.id))
+    ordered = sorted(_distinct(messages), key=lambda member: (member.received_at, member.id))
     return Summary(
         messages=len(ordered),
-        unread=sum(not row.seen for row in ordered),
-        flagged=sum(row.flagged for row in ordered),
-        senders=tuple(dict.fromkeys(Sender(row.from_name, row.from_address) for row in ordered)),
-        has_attachments=any(row.has_attachments for row in ordered),
+        unread=sum(not member.seen for member in ordered),
+        flagged=sum(member.flagged for member in ordered),
+        senders=tuple(dict.fromkeys(Sender(member.from_name, member.from_address) for member in ordered)),
+        has_attachments=any(member.has_attachments for member in ordered),
     )
 
 
-def distinct(messages: Iterable[ListRow]) -> Sequence[ListRow]:
+def _is_shown(account_id: int, folder_id: int | None) -> sa.ColumnElement[bool]:
+    """Messages in Trash and Junk are part of a conversation only when looked at from there."""
+    hidden = select(Folder.id).where(Folder.account_id == account_id, Folder.role.in_(HIDDEN_FROM_CONVERSATIONS))
+    elsewhere = hidden if folder_id is None else hidden.where(Folder.id != folder_id)
+    return Message.folder_id.not_in(elsewhere)
+
+
+class _Identified(Protocol):
+    @property
+    def gmail_msgid(self) -> int | None: ...
+
+    @property
+    def message_id_hash(self) -> int: ...
+
+
+OneRow = TypeVar("OneRow", bound=_Identified)
+
+
+def _distinct(messages: Iterable[OneRow]) -> Sequence[OneRow]:
     """One row per message, by Gmail's id or the Message-ID; of copies the first row stands."""
-    found: dict[tuple[str, int], ListRow] = {}
+    found: dict[tuple[int | None, int], OneRow] = {}
     for row in messages:
-        same = ("gmail", row.gmail_msgid) if row.gmail_msgid else ("id", row.message_id_hash)
-        found.setdefault(same, row)
+        found.setdefault((row.gmail_msgid, 0 if row.gmail_msgid else row.message_id_hash), row)
     return list(found.values())
 
 
@@ -267,12 +306,14 @@ def conversation_messages(
     Those in Trash and Junk are left out unless `folder_id`, the folder being looked at, is that one; of copies, the one
     in `folder_id` is shown.
     """
-    shown = sa.or_(Folder.role.is_(None), Folder.role.not_in(HIDDEN_FROM_CONVERSATIONS), Folder.id == folder_id)
-    members = select(*ROW_COLUMNS).join(Folder, Folder.id == Message.folder_id)
-    of_it = members.where(Message.account_id == account_id, Message.conversation_id == conversation_id, shown)
+    of_it = select(*ROW_COLUMNS).where(
+        Message.account_id == account_id,
+        Message.conversation_id == conversation_id,
+        _is_shown(account_id, folder_id),
+    )
     newest = _rows(db, of_it.order_by(Message.received_at.desc(), Message.id.desc()).limit(limit))
     here_first = sorted(newest, key=lambda row: row.folder_id != folder_id)
-    return sorted(distinct(here_first), key=lambda row: (row.received_at, row.id))
+    return sorted(_distinct(here_first), key=lambda row: (row.received_at, row.id))
 
 
 FOLDER_COLUMNS = tuple(

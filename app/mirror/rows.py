@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar, cast
@@ -24,8 +23,8 @@ from app.mirror import flags as mail_flags
 from app.mirror.models import Folder, Message
 
 MESSAGE = cast(sa.Table, Message.__table__)
-AT_ONCE = 500
-"""Rows in one statement: each statement stays short, and its parameters few."""
+AT_ONCE = 250
+"""Rows in one statement or commit: each takes some 20 ms."""
 
 Item = TypeVar("Item")
 
@@ -82,7 +81,7 @@ def _set_flags(db: Session, folder_id: int, flags: Mapping[int, Collection[str]]
     for row_id, marks in columns.items():
         by_columns[marks].append(row_id)
     for marks, row_ids in by_columns.items():
-        db.execute(update(MESSAGE).where(MESSAGE.c.id.in_(row_ids)).values(**asdict(marks)))
+        db.execute(update(MESSAGE).where(MESSAGE.c.id.in_(row_ids)).values(**marks._asdict()))
     are_unread = sum(not marks.seen for marks in columns.values())
     count(db, folder_id, unread=are_unread - len(were_unread))
 

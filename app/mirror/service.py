@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -92,6 +92,7 @@ def store_previews(db: Session, folder_id: int, previews: Mapping[int, str]) -> 
     values = [{"told": uid, "words": text[:MAX_PREVIEW_CHARS]} for uid, text in previews.items()]
     here = update(MESSAGE).where(MESSAGE.c.folder_id == folder_id, MESSAGE.c.uid == sa.bindparam("told"))
     for chunk in chunks(values):
+        _lock_folder(db, folder_id)
         db.execute(here.values(preview=sa.bindparam("words")), chunk)
         _commit(db)
 
@@ -276,7 +277,7 @@ def _row(
         "folder_id": folder.id,
         "uid": message.uid,
         "modseq": message.modseq,
-        **asdict(mail_flags.to_columns(overlay.flags_over(message.uid, message.flags))),
+        **mail_flags.to_columns(overlay.flags_over(message.uid, message.flags))._asdict(),
         "labels": _lines(labels) if labels else "",
         "received_at": message.received_at,
         "sent_at": envelope.sent_at,

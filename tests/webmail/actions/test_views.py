@@ -14,6 +14,12 @@ from tests.factories import make_account, make_folder, make_message
 JSON = {"Accept": "application/json"}
 
 
+@pytest.fixture
+def config(sqlite_config):
+    """The pages are the same on both databases; what they call is tested on both in test_service."""
+    return sqlite_config
+
+
 @pytest.fixture(autouse=True)
 def _mail_is_on(set_mode):
     set_mode(Mode.EXTERNAL)
