@@ -26,8 +26,9 @@ assert tables
 
 
 @pytest.fixture
-def secrets(parts, db, alice, bob):
+def secrets(parts, db, alice, bob, monkeypatch):
     """One of each sealed column, and more accounts than a batch holds; what each must open to, by its seal's name."""
+    monkeypatch.setattr(rotation, "BATCH", 2)
     vault = parts.vault
     rows = [AccountRegistration(id=1, uuid="r"), OAuthClient(provider="google", client_id="x"), alice]
     rows += [make_account(db, bob) for _ in range(rotation.BATCH + 3)]
