@@ -163,14 +163,20 @@ def refuse_commands_in(envelope: Envelope) -> None:
 
 async def _leave(client: SMTP) -> None:
     """QUIT where it still makes sense; what comes of it changes nothing any more."""
-    transport = client.transport
     with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
         if client.is_connected:
             await client.quit(timeout=QUIT_TIMEOUT_S)
     client.close()
-    if isinstance(transport, asyncio.Transport):
-        transport.abort()  # closing TLS in good order waits for the peer, and the loop ends with us
-        await asyncio.sleep(0)
+
+
+async def _hang_up(connected: socket.socket) -> None:
+    """Closing TLS in good order waits for the peer: shut the socket, and let the loop notice before it ends."""
+    with contextlib.suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
+    for _turn in range(HANG_UP_TURNS):
+        if connected.fileno() < 0:
+            return
+        await asyncio.sleep(0.001)
 
 
 @contextlib.contextmanager
