@@ -134,14 +134,14 @@ class StoreFlags:
     """Add and remove flags or keywords.
 
     As in all actions: where `uidvalidity` is given and the folder has another by now, the UIDs mean other messages;
-    nothing is done then, and NoSuchMessage raised.
+    nothing is done then, and ActionRefused raised.
     """
 
     folder: str
     uids: tuple[int, ...]
     add: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
-    uidvalidity: int | None = None
+    uidvalidity: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Move:
     folder: str
     uids: tuple[int, ...]
     target: str
-    uidvalidity: int | None = None
+    uidvalidity: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Copy:
     folder: str
     uids: tuple[int, ...]
     target: str
-    uidvalidity: int | None = None
+    uidvalidity: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Expunge:
 
     folder: str
     uids: tuple[int, ...]
-    uidvalidity: int | None = None
+    uidvalidity: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class StoreLabels:
     uids: tuple[int, ...]
     add: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
-    uidvalidity: int | None = None
+    uidvalidity: int | None = field(default=None, compare=False)
 
 
 SourceAction = StoreFlags | Move | Copy | Expunge | StoreLabels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from app.errors import BadInput
+from app.errors import ActionRefused, BadInput, NoSuchMessage
 from app.imap import deltas, names
 from app.imap.dialog import Command, Turn
 from app.imap.selection import Selection
@@ -42,10 +42,13 @@ class Actions:
         self._session = selection.session
 
     def apply(self, action: SourceAction) -> Applied:
-        """Raises NoSuchFolder, NoSuchMessage (another UIDVALIDITY), FolderMissing, FolderFull, ActionRefused."""
+        """Raises NoSuchFolder, FolderMissing, FolderFull, ActionRefused (also for another UIDVALIDITY)."""
         if not action.uids:
             return Applied()
-        self._selection.open(action.folder, action.uidvalidity)
+        try:
+            self._selection.open(action.folder, action.uidvalidity)
+        except NoSuchMessage as error:
+            raise ActionRefused(error.detail) from error
         match action:
             case StoreFlags():
                 return self._store(action, b"FLAGS", flag_list(action.add), flag_list(action.remove))

@@ -81,6 +81,7 @@ def test_reading_is_shown_at_once_and_told_the_server(world, db):
     source = Source()
     assert world.carry_out(source) == 1
     assert source.told == [StoreFlags("INBOX", (unread.uid,), frozenset({"\\Seen"}))]
+    assert source.told[0].uidvalidity == world.inbox.uidvalidity is not None  # UIDs of another folder are not touched
     assert world.state(action) is ActionState.DONE
     assert world.carry_out(source) == 0
 
