@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -11,10 +10,9 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
+from app import logs
 from app.engine.engine import MailEngine
 from app.runtime import runtime
-
-log = logging.getLogger("satchel.engine")
 
 engine_commands = AppGroup("engine", help="The mail engine.")
 
@@ -23,6 +21,8 @@ engine_commands = AppGroup("engine", help="The mail engine.")
 @click.option("--until-parent-ends", is_flag=True, help="End when the process that started this one is gone.")
 def run_command(until_parent_ends: bool) -> None:
     """Sync mail, carry out what people do, and send, until SIGTERM or Ctrl-C."""
+    parts = runtime()
+    logs.set_up(parts.config)
     parent = os.getppid()
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -31,7 +31,7 @@ def run_command(until_parent_ends: bool) -> None:
     def goes_on() -> bool:
         return not ending.is_set() and not (until_parent_ends and os.getppid() != parent)
 
-    MailEngine(runtime()).run(goes_on)
+    MailEngine(parts).run(goes_on)
 
 
 def init_app(app: Flask) -> None:

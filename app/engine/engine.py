@@ -73,7 +73,8 @@ class MailEngine:
 
     def _turn(self, bells: Sequence[Bell]) -> None:
         now_s = self.parts.clock.monotonic_s()
-        shares_anew = now_s >= self._next_beat_s or any(self._hear(bell) for bell in bells)
+        heard = [self._hear(bell) for bell in bells]
+        shares_anew = now_s >= self._next_beat_s or any(heard)
         if shares_anew:
             self._next_beat_s = now_s + self.times.heartbeat_s
             self.share()

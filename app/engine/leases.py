@@ -44,12 +44,8 @@ class Lease:
 
 
 def register(db: Session, now: datetime) -> int:
-    """A row for this process; its id.  Engines of this machine whose process is gone lose theirs at once."""
-    machine = socket.gethostname()
-    for row in db.scalars(select(Engine).where(Engine.machine == machine)).all():
-        if not _is_running(row.pid):
-            db.execute(delete(Engine).where(Engine.id == row.id))
-    engine = Engine(machine=machine, pid=os.getpid(), started_at=now, heartbeat_at=now)
+    """A row for this process; its id."""
+    engine = Engine(machine=socket.gethostname(), pid=os.getpid(), started_at=now, heartbeat_at=now)
     db.add(engine)
     db.commit()
     return engine.id
@@ -80,7 +76,16 @@ def retire(db: Session, engine_id: int) -> None:
 
 
 def bury_dead(db: Session, dead_before: datetime) -> None:
-    """Free the accounts of engines whose last heartbeat is older than `dead_before`."""
+    """Free the accounts of engines whose last heartbeat is older than `dead_before`.
+
+    Those of this machine whose process is gone need not be waited for.
+    """
+    here = select(Engine.id, Engine.pid).where(Engine.machine == socket.gethostname())
+    gone = [row.id for row in db.execute(here) if not _is_running(row.pid)]
+    if gone:
+        db.execute(update(MailAccount).where(MailAccount.engine_id.in_(gone)).values(engine_id=None))
+        db.execute(delete(Engine).where(Engine.id.in_(gone)))
+        db.commit()
     dead = db.scalars(select(Engine.id).where(Engine.heartbeat_at < dead_before)).all()
     for engine_id in dead:
         still = select(Engine.id).where(Engine.id == engine_id, Engine.heartbeat_at < dead_before)

@@ -17,12 +17,14 @@ from app.bus import Bell, Topic
 from app.config import Config
 from app.engine.engine import MailEngine
 from app.engine.times import EngineTimes
+from app.mail_services.models import MailServices
 from app.mail_services.modes import Mode
 from app.mirror.models import Folder, Message
 from app.resolver import ZoneResolver
 from app.runtime import Runtime
 from app.sources import MailSource
 from app.users.models import User
+from tests.conftest import START
 from tests.factories import make_account
 from tests.fake_source import FakeServer
 
@@ -143,6 +145,20 @@ def post(config: Config, db: Session, alice: User, set_mode: Callable[[Mode], No
     set_mode(Mode.EXTERNAL)
     parts = runtime.build(config, resolver=ZoneResolver({}))
     made = Post(parts, alice)
+    yield made
+    made.stop()
+    parts.dispose()
+
+
+@pytest.fixture
+def quick_post(sqlite_config: Config) -> Iterator[Post]:
+    """Like `post`, on SQLite only."""
+    parts = runtime.build(sqlite_config, resolver=ZoneResolver({}))
+    with parts.public.session() as db:
+        owner = User(email="alice@example.org", name="Alice", created_at=START)
+        db.add_all([owner, MailServices(id=1, mode=Mode.EXTERNAL)])
+        db.commit()
+    made = Post(parts, owner)
     yield made
     made.stop()
     parts.dispose()

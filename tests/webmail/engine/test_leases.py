@@ -162,6 +162,7 @@ def test_an_engine_of_this_machine_whose_process_is_gone_is_buried_at_once(
     db.execute(update(Engine).values(pid=2**22 + 1))  # beyond what Linux gives
     db.commit()
     second = leases.register(db, clock.now())
+    leases.bury_dead(db, clock.now() - timedelta(seconds=20))
     assert db.scalars(select(Engine.id)).all() == [second]
     assert claim_one(db, second).engine_id == second
 
@@ -170,6 +171,7 @@ def test_an_engine_of_this_machine_that_runs_stays(db: Session, clock: FakeClock
     first = leases.register(db, clock.now())
     assert db.scalar(select(Engine.pid)) == os.getpid()
     second = leases.register(db, clock.now())
+    leases.bury_dead(db, clock.now() - timedelta(seconds=20))
     assert set(db.scalars(select(Engine.id))) == {first, second}
 
 
