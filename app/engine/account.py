@@ -58,8 +58,8 @@ class AccountWork:
         """Look at everything once: what happened while nobody worked for this account is in SQL and on the server."""
         self._seats.put(self._watch, "look", Rank.NEWS, self._look)
         self._seats.put(self._watch, "tree", Rank.NEWEST, self._sync_tree)
-        self._sending.put("recover", Rank.WANTED, lambda: self._guarded(lambda: deeds.recover(self.desk)))
-        for topic in (Topic.BODY_WANTED, Topic.ACTIONS, Topic.OUTBOX):
+        self._sending.put("recover", Rank.WANTED, lambda: self._guarded(self._recover))
+        for topic in (Topic.BODY_WANTED, Topic.ACTIONS):
             self.hear(topic)
         self._seats.put(self._interactive, "warm", Rank.KEEP_WARM, self._keep_warm)
 
@@ -255,6 +255,11 @@ class AccountWork:
         touched, next_at = deeds.file(self.desk, source)
         self._timetable.plan_at("file", next_at)
         self._look_at(touched)
+
+    def _recover(self) -> None:
+        """Before anything is sent: what another engine was sending when it died is looked for in Sent."""
+        deeds.recover(self.desk)
+        self.hear(Topic.OUTBOX)
 
     def _send(self) -> None:
         self._timetable.plan_at(Topic.OUTBOX, deeds.send(self.desk))
