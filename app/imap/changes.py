@@ -41,7 +41,8 @@ class Changes:
 
     def since(self, folder: str, since: FolderState, known: Sequence[int]) -> Delta:
         """The delta since a state; from nothing if UIDVALIDITY is another one now (RFC 9051 §2.3.1.1)."""
-        next_ones = (since.uidnext, min(since.uidnext + NEW_AT_ONCE - 1, MAX_UID))
+        first = max(since.uidnext, 1)  # 0 where the server never told
+        next_ones = (first, min(first + NEW_AT_ONCE - 1, MAX_UID))
         commands = [
             *self._flag_commands(folder, since, known),
             self._new_command(next_ones, since),
