@@ -19,7 +19,7 @@ from app.users import cli as users_cli
 from app.users import sessions, settings_views
 from app.users import views as users
 from app.vault import cli as vault_cli
-from app.web import babel, error_pages, events, filters, health, menu, request_checks, security_headers, shell
+from app.web import assets, babel, error_pages, events, filters, health, menu, request_checks, security_headers, shell
 
 
 def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = None) -> Flask:
@@ -29,7 +29,9 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
     app.config.from_mapping(parts.config.flask_settings())
     runtime.init_app(app, parts)
     db.init_app(app, parts.public)
-    for part in (sessions, gate, request_checks, babel, error_pages, filters, menu, security_headers, background):
+    for part in (assets, sessions, gate, request_checks, babel):
+        part.init_app(app)
+    for part in (error_pages, filters, menu, security_headers, background):
         part.init_app(app)
     for activity in (health, shell, mailbox, users, settings_views, administration, messages, actions):
         activity.init_app(app)

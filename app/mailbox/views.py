@@ -56,6 +56,12 @@ def tree() -> ResponseReturnValue:
     return render_template("mailbox/_tree.html", side=side, refusals=take_refusals())
 
 
+@bp.get("/keys")
+def keys() -> ResponseReturnValue:
+    """The sheet of keys, fetched when somebody asks for it."""
+    return render_template("mailbox/_keys.html")
+
+
 @bp.get("/folder/<int:folder_id>")
 def folder(folder_id: int) -> ResponseReturnValue:
     """A folder's list: the whole page, or its rows alone with `fragment=rows`."""

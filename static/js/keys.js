@@ -3,10 +3,10 @@ import * as actions from "./actions.js";
 import { whenKeyInside } from "./frames.js";
 import * as list from "./list.js";
 import * as message from "./message.js";
+import { getFragment } from "./net.js";
 import { undoLast } from "./toast.js";
 
 const panes = document.getElementById("panes");
-const sheet = document.getElementById("keys");
 const SEQUENCE_MS = 1500;
 let prefix = "";
 let prefixTimer;
@@ -56,6 +56,17 @@ function openMoveMenu() {
   menu.querySelector(".menu-item")?.focus();
 }
 
+// The sheet of keys, fetched the first time somebody asks.
+async function showSheet() {
+  if (!document.getElementById("keys")) {
+    const fragment = await getFragment(panes.dataset.sheet);
+    if (!document.getElementById("keys")) document.body.append(fragment);
+  }
+  const sheet = document.getElementById("keys");
+  if (!sheet.open) sheet.showModal();
+  sheet.onclick = (event) => event.target === sheet && sheet.close();
+}
+
 export const table = {
   j: () => move(1),
   k: () => move(-1),
@@ -75,7 +86,7 @@ export const table = {
   a: () => press("reply-all"),
   f: () => press("forward"),
   c: () => go(".compose-button"),
-  "?": () => sheet.showModal(),
+  "?": showSheet,
   Escape: escape,
   "g i": () => goTo("inbox"),
   "g d": () => goTo("drafts"),
@@ -113,6 +124,5 @@ function setPrefix(key) {
 export function start() {
   document.addEventListener("keydown", onKey);
   whenKeyInside(onKey);
-  document.querySelector("[data-do=keys]")?.addEventListener("click", () => sheet.showModal());
-  sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
+  document.querySelector("[data-do=keys]")?.addEventListener("click", showSheet);
 }
