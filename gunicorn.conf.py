@@ -41,6 +41,9 @@ preload_app = False
 # Worker heartbeats are files written each second: not on a disk that may be slow.
 worker_tmp_dir = "/dev/shm" if sys.platform == "linux" else None  # noqa: S108
 
+# gunicorn's control socket would lie in the home directory, shared by every gunicorn of the user; nothing here uses it.
+control_socket_disable = True
+
 logconfig_dict = logging_settings(_config)
 accesslog = None  # addresses hold nothing secret, but a proxy in front writes them already
 
