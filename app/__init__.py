@@ -6,6 +6,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import administration, cli, db, extensions, runtime
+from app.accounts import views as accounts
 from app.actions import views as actions
 from app.compose import views as compose_views
 from app.config import Config
@@ -33,7 +34,7 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
         part.init_app(app)
     for part in (error_pages, filters, menu, security_headers, background):
         part.init_app(app)
-    for activity in (health, shell, mailbox, users, settings_views, administration, messages, actions):
+    for activity in (health, shell, accounts, mailbox, users, settings_views, administration, messages, actions):
         activity.init_app(app)
     for activity in (compose_views, outbox_views, events):
         activity.init_app(app)

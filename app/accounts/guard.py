@@ -56,14 +56,14 @@ def find_addresses(policy: GuardPolicy, resolver: Resolver, host: str, timeout_s
         name = canonical_host(host)
     except ValueError:
         raise NameNotFound(f"{host[:100]} is not a host name") from None
-    found = _literal(name) or _look_up(resolver, name, min(timeout_s, LOOKUP_LIMIT_S))
+    found = literal(name) or _look_up(resolver, name, min(timeout_s, LOOKUP_LIMIT_S))
     allowed = [address for address in found if policy.allows(name, address)]
     if not allowed:
         raise AddressRefused(f"{name} is {found[0]}")
     return allowed[:MAX_CANDIDATES]
 
 
-def _literal(name: str) -> Sequence[Address]:
+def literal(name: str) -> Sequence[Address]:
     """Addresses that need no DNS: literals, and the names RFC 6761 §6.3 keeps for this machine."""
     if name == "localhost" or name.endswith(".localhost"):
         return (IPv4Address("127.0.0.1"), IPv6Address("::1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -47,6 +48,24 @@ class Settings:
             return chosen
         return find_by_host(self.imap.host)
 
+    @classmethod
+    def of(cls, account: MailAccount) -> Settings:
+        """The settings as they are stored."""
+        return cls(
+            account.address,
+            account.label,
+            account.color,
+            account.imap_endpoint(),
+            account.smtp_endpoint(),
+            account.imap_username,
+            account.smtp_username,
+            account.provider,
+        )
+
+    def credentials(self, password: str) -> Credentials:
+        """One password for both servers."""
+        return Credentials(self.imap_username, self.smtp_username, password, password)
+
     def columns(self) -> Mapping[str, Any]:
         preset = self.preset
         return {
@@ -69,12 +88,16 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class IdentityFields:
-    """What a person writes from."""
+    """What a person writes from; the signature as plain text."""
 
     name: str
     address: str
     reply_to: str = ""
-    signature_html: str = ""
+    signature: str = ""
+
+    @classmethod
+    def of(cls, identity: Identity) -> IdentityFields:
+        return cls(identity.name, identity.address, identity.reply_to, _plain(identity.signature_html))
 
 
 # What opens an account
@@ -204,10 +227,19 @@ def change_account(
     secrets = _token_columns(parts, account.uuid, tokens) if tokens else {}
     if not tokens and not given.uses_token:
         secrets = {"auth": Auth.PASSWORD, "sealed_oauth_tokens": None, **_sealed(parts.vault, account.uuid, given)}
-    state = AccountState.READY if account.last_sync_at else AccountState.NEW
-    healthy = {"state": state, "error": "", "error_detail": "", "error_at": None, "retry_at": None}
-    _update(db, account, {**settings.columns(), **secrets, **healthy})
+    _update(db, account, {**settings.columns(), **secrets, **_healthy(account)})
     ring(parts, account)
+
+
+def note_recovery(parts: Runtime, db: Session, account: MailAccount) -> None:
+    """Both logins worked just now: the error is over, and the engine need not wait any longer."""
+    _update(db, account, _healthy(account))
+    ring(parts, account)
+
+
+def _healthy(account: MailAccount) -> dict[str, Any]:
+    state = AccountState.READY if account.last_sync_at else AccountState.NEW
+    return {"state": state, "error": "", "error_detail": "", "error_at": None, "retry_at": None}
 
 
 def rename_account(parts: Runtime, db: Session, account: MailAccount, label: str, color: str) -> None:
@@ -269,7 +301,7 @@ def save_identity(db: Session, account: MailAccount, identity: Identity | None, 
         identity = Identity(account_id=account.id, position=last + 1)
         db.add(identity)
     identity.name, identity.address = fields.name, fields.address
-    identity.reply_to, identity.signature_html = fields.reply_to, fields.signature_html
+    identity.reply_to, identity.signature_html = fields.reply_to, _html(fields.signature)
     db.commit()
 
 
@@ -280,3 +312,13 @@ def remove_identity(db: Session, account: MailAccount, identity: Identity) -> bo
     db.delete(identity)
     db.commit()
     return True
+
+
+def _html(signature: str) -> str:
+    """A signature typed as plain text, as the editor keeps it."""
+    lines = [html.escape(line) for line in signature.strip().splitlines()]
+    return "<br>".join(lines)
+
+
+def _plain(signature_html: str) -> str:
+    return html.unescape(signature_html.replace("<br>", "\n"))
