@@ -69,31 +69,15 @@ def _undo(action_id: int) -> ResponseReturnValue:
     return _answer(_("Undone."))
 
 
-@bp.get("/refused")
-def refused() -> ResponseReturnValue:
-    """What servers refused since the last look, in words."""
-    return jsonify(refusals=[words for words, _row in _refusals()])
-
-
-@bp.post("/refused/seen")
-def seen() -> ResponseReturnValue:
-    """The refusals shown are not shown again."""
-    service.mark_noticed(g.db, current_user.id, [row.id for _words, row in _refusals()])
-    return "", 204
-
-
 def take_refusals() -> list[str]:
-    """For a page that shows them: each refusal once."""
+    """What servers refused, in words, for a page that shows it: each refusal once."""
     if not current_user.is_authenticated:
         return []
-    found = _refusals()
-    if found:
-        service.mark_noticed(g.db, current_user.id, [row.id for _words, row in found])
-    return [words for words, _row in found]
-
-
-def _refusals() -> list[tuple[str, Action]]:
-    return [(refused_words(g.db, row), row) for row in service.refused_actions(g.db, current_user.id)]
+    refused = service.refused_actions(g.db, current_user.id)
+    words = [refused_words(g.db, action) for action in refused]
+    if refused:
+        service.mark_noticed(g.db, current_user.id, [action.id for action in refused])
+    return words
 
 
 def _chosen(deed: str) -> Sequence[int]:

@@ -15,6 +15,12 @@ KIB = 1024
 
 
 @pytest.fixture
+def config(sqlite_config):
+    """What is sealed is the same on both databases; test_wanted and test_removal store bodies on both."""
+    return sqlite_config
+
+
+@pytest.fixture
 def account(db, parts, alice):
     return make_account(db, alice, vault=parts.vault)
 
