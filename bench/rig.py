@@ -28,7 +28,7 @@ class Mailbox:
     password: str = "pw"
 
 
-BIG, OTHER = Mailbox("user1", 50_000), Mailbox("user2", 10_000)
+BIG, OTHER, SMALL = Mailbox("user1", 50_000), Mailbox("user2", 10_000), Mailbox("user3", 200)
 
 
 class Rig:
@@ -53,10 +53,6 @@ class Rig:
 
     def set_rtt(self, milliseconds: int) -> None:
         self.driver.control(CONTROL, f"rtt {milliseconds}")
-
-    def turns(self) -> int:
-        """Round trips the proxy has seen since it began to count."""
-        return int(self.driver.totals(CONTROL)["turns"])
 
     @property
     def certificate(self) -> Path:
