@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.models import MailAccount
+from app.actions.pending import hidden_uids
 from app.bus import Topic
 from app.engine import plan
 from app.engine.desk import Desk
@@ -31,7 +32,11 @@ COMMIT_MESSAGES = 250
 
 
 class KnownUids(Sequence[int]):
-    """The mirrored UIDs of a folder, ascending; read only if the source looks at them, which QRESYNC never needs."""
+    """The mirrored UIDs of a folder, ascending.
+
+    Their number comes from the counters, and they are read only if the source looks at them: so new mail costs the
+    same in a folder of any size.
+    """
 
     def __init__(self, desk: Desk, folder_id: int) -> None:
         self._desk = desk
@@ -42,8 +47,18 @@ class KnownUids(Sequence[int]):
         with self._desk.session() as db:
             return mirror.known_uids(db, self._folder_id)
 
+    @cached_property
+    def _number(self) -> int:
+        with self._desk.session() as db:
+            folder = db.get(Folder, self._folder_id)
+            if folder is None or not folder.complete:
+                return len(self._uids)
+            unnamed = select(func.count()).where(Message.folder_id == folder.id, Message.uid < 0)
+            leaving = hidden_uids(db, folder.account_id, folder.id)
+            return folder.total - (db.scalar(unnamed) or 0) + len(leaving)
+
     def __len__(self) -> int:
-        return len(self._uids)
+        return self._number
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._uids)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.orm import Session
 
 from app.accounts.models import AccountState
+from app.actions import service as actions
 from app.bus import Topic
-from app.engine import sync
+from app.engine import leases, sync
+from app.engine.desk import Desk
+from app.runtime import Runtime
+from app.sources import Role
+from app.users.models import User
+from tests.factories import make_account, make_folder, make_message
 from tests.fake_source import FakeServer, simple_message
 from tests.webmail.engine.conftest import Post, wait_for
 
@@ -179,3 +186,21 @@ def test_pages_are_rung(post: Post) -> None:
             bells = ear.wait(5)
             assert bells, heard
             heard |= {(bell.topic, bell.subject) for bell in bells}
+
+
+def test_the_number_of_known_uids_is_told_without_reading_them(
+    parts: Runtime, db: Session, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages that left here but not yet there are known, those that wait here for their UID are not."""
+    account = make_account(db, alice)
+    inbox, archive = make_folder(db, account), make_folder(db, account, "Archive", Role.ARCHIVE)
+    moved = [make_message(db, inbox).id for _ in range(6)][1:3]
+    make_message(db, archive)
+    actions.move(db, alice.id, moved, archive.id, parts.clock, parts.bus)
+    engine_id = leases.register(db, parts.clock.now())
+    leases.claim(db, engine_id, ["imap"], 1)
+    desk = Desk(parts, leases.held(db, engine_id, ["imap"])[account.id])
+    read = {folder.id: list(sync.KnownUids(desk, folder.id)) for folder in (inbox, archive)}
+    assert [len(uids) for uids in read.values()] == [6, 1]
+    monkeypatch.setattr("app.mirror.service.known_uids", None)
+    assert [len(sync.KnownUids(desk, folder_id)) for folder_id in read] == [6, 1]
