@@ -15,8 +15,8 @@ from app.compose.build import bounded_references, message_ids
 from app.messages import decode
 
 MAX_QUOTED_CHARS = 500_000
-REPLY_PREFIX = re.compile(r"(?:re|aw|sv|vs|antw|odp|ynt|rif|res|回复|答复)(?:\[\d{1,3}\])?\s*[::]\s*", re.IGNORECASE)
-FORWARD_PREFIX = re.compile(r"(?:fwd?|wg|tr|vb|vl|doorst|enc|转发)(?:\[\d{1,3}\])?\s*[::]\s*", re.IGNORECASE)
+REPLY_PREFIX = re.compile(r"(?:re|aw|sv|vs|antw|odp|ynt|rif|res|回复|答复)(?:\[\d{1,3}\])?\s*[:：]\s*", re.IGNORECASE)
+FORWARD_PREFIX = re.compile(r"(?:fwd?|wg|tr|vb|vl|doorst|enc|转发)(?:\[\d{1,3}\])?\s*[:：]\s*", re.IGNORECASE)
 SIGNATURE_MARK = "-- "
 
 

@@ -9,6 +9,7 @@ export class Files {
     this.list = form.querySelector("#files");
     this.pick = form.querySelector("#pick");
     this.busy = 0;
+    this.running = Promise.resolve();
     this.pick.addEventListener("change", () => this.add([...this.pick.files]));
     form.addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
     form.addEventListener("drop", (event) => this.#dropped(event));
@@ -21,9 +22,15 @@ export class Files {
     this.add([...event.dataTransfer.files]);
   }
 
-  // The draft must exist before anything is attached to it.
-  async add(files) {
+  // One after the other; `running` is done when all are up.
+  add(files) {
     this.pick.value = "";
+    this.running = this.running.then(() => this.#addAll(files));
+    return this.running;
+  }
+
+  // The draft must exist before anything is attached to it.
+  async #addAll(files) {
     if (!files.length || !(await this.saver.save())) return;
     for (const file of files) await this.#upload(file);
   }

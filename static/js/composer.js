@@ -39,8 +39,9 @@ form.addEventListener("submit", async (event) => {
     return;
   }
   clearTimeout(saver.timer);
+  await new Promise((resolve) => setTimeout(resolve)); // a submit inside a submit event is ignored
+  await files.running;
   await saver.running;
-  if (files.busy) return;
   saver.dirty = false;
   form.dataset.ready = "yes";
   form.requestSubmit(button);

@@ -101,6 +101,21 @@ def test_sent_with_the_keyboard_and_undone(composer, db):
     assert [str(row.state) for row in stored(db, Outgoing)] == ["cancelled"]
 
 
+def test_send_waits_for_the_files_and_a_fault_comes_back_at_its_field(composer, db):
+    page = composer()
+    page.get_by_label("To", exact=True).fill("oskar@brandt")
+    page.locator("#pick").set_input_files(
+        [{"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"x" * 2_000_000}]
+    )
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#to-error")).to_contain_text("oskar@brandt has no ending such as .com.")
+    expect(page.get_by_role("link", name="a.pdf")).to_be_visible()
+    page.get_by_label("To", exact=True).fill("oskar@brandt.example")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert [len(row.message) > 2_000_000 for row in stored(db, Outgoing)] == [True]
+
+
 def test_signed_out_while_writing_loses_nothing(composer, db, sign_in, alice, address):
     page = composer()
     page.get_by_label("Message").fill("Dear Bob")
