@@ -100,7 +100,7 @@ function showUnread() {
 function onBell({ topic, subject }) {
   if (topic === "refresh") refreshSoon({ rows: true, tree: true });
   if (topic === "tree") refreshSoon({ tree: true });
-  if (topic === "folder") refreshSoon({ rows: subject === panes.dataset.folder, tree: true });
+  if (topic === "folder") refreshSoon(subject === panes.dataset.folder ? { rows: true, tree: true } : { tree: true });
 }
 
 // Endless scroll: the link to older mail is followed when it comes near.
