@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -126,12 +126,12 @@ def _ask(connection: HTTPConnection, target: SplitResult, bounds: Bounds, deadli
     path = Url(path=target.path or "/", query=target.query or None).request_uri
     with _cut_off_at(deadline, connection), translated(connection.host), _http_faults():
         connection.request("GET", path, headers=headers, preload_content=False, decode_content=False)
-        response = connection.getresponse()
-        location = response.headers.get("Location")
-        if response.status in REDIRECTS and location:
-            return location
-        content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        body = _read(response, bounds) if _is_wanted(response, content_type, bounds) else b""
+        with closing(connection.getresponse()) as response:
+            location = response.headers.get("Location")
+            if response.status in REDIRECTS and location:
+                return location
+            content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            body = _read(response, bounds) if _is_wanted(response, content_type, bounds) else b""
     return Fetched(response.status, content_type, body, target.geturl())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from flask_babel import gettext
@@ -27,10 +28,8 @@ PROTECTIONS = choices((Tls.IMPLICIT.value, "TLS"), (Tls.STARTTLS.value, "STARTTL
 
 def is_plain(_form: FlaskForm, field: Field) -> None:
     """One line without control characters: nothing that ends a command or a header."""
-    if not text_of(field).isprintable():
-        raise ValidationError(
-            gettext("This has a character that cannot be typed into a mail program, such as a line end.")
-        )
+    if any(unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") for char in text_of(field)):
+        raise ValidationError(gettext("A line end or another control character has no place here."))
 
 
 def is_host(_form: FlaskForm, field: Field) -> None:
@@ -140,9 +139,7 @@ class AccountForm(FlaskForm):  # type: ignore[misc]
         for kind in ("imap", "smtp"):
             endpoint = self.endpoint(kind)
             if endpoint.tls is Tls.NONE and not policy.allows_cleartext(endpoint.host):
-                words = gettext(
-                    "Connections without encryption to this host are not allowed here. An admin can allow them."
-                )
+                words = gettext("Not encrypted. An admin must allow that for this host.")
                 self[f"{kind}_tls"].errors = [*self[f"{kind}_tls"].errors, words]
                 is_good = False
         return is_good

@@ -16,7 +16,7 @@ from app.accounts.oauth_providers import Client, Tokens
 from app.accounts.presets import find_preset
 from app.bus import Bell, Topic
 from app.db import row_count
-from app.errors import EngineSilent, GrantRevoked, LoginRefused, MailError, NotFound
+from app.errors import EngineSilent, GrantRevoked, MailError, NotFound, ServerUnreachable
 from app.mail_services.models import OAuthClient
 from app.mail_services.oauth_clients import secret_seal
 from app.runtime import Runtime
@@ -130,7 +130,7 @@ def _get_client(parts: Runtime, provider: str) -> Client:
     with parts.public.session() as db:
         client = find_client(parts, db, preset.oauth) if preset else None
     if client is None:
-        raise LoginRefused("OAuth is not registered with this provider any more; an admin can do that")
+        raise ServerUnreachable("this site is not registered with the provider any more; an admin can do that")
     return client
 
 

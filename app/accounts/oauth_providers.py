@@ -13,7 +13,7 @@ import requests
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
-from app.errors import GrantRevoked, LoginRefused, ProtocolError, ServerUnreachable, TimedOut, TlsFailed
+from app.errors import GrantRevoked, ProtocolError, ServerUnreachable, TimedOut, TlsFailed
 
 TIMEOUT_S = 10.0
 MAX_TOKEN = 16_384
@@ -90,7 +90,7 @@ def consent_url(client: Client, *, state: str, verifier: str, login_hint: str) -
 
 
 def exchange(client: Client, code: str, verifier: str) -> Tokens:
-    """The tokens a consent's `code` stands for.  Raises LoginRefused, ServerUnreachable or ProtocolError."""
+    """The tokens a consent's `code` stands for.  Raises GrantRevoked, ServerUnreachable or ProtocolError."""
     provider = client.endpoints
     with _session(client) as session, _named_faults(provider.name):
         answer = session.fetch_token(provider.token_url, code=code, code_verifier=verifier)
@@ -102,7 +102,7 @@ def exchange(client: Client, code: str, verifier: str) -> Tokens:
 
 
 def refresh(client: Client, refresh_token: str) -> Tokens:
-    """Fresh tokens.  Raises GrantRevoked (consent again), LoginRefused, ServerUnreachable or ProtocolError."""
+    """Fresh tokens.  Raises GrantRevoked (consent again), ServerUnreachable or ProtocolError."""
     provider = client.endpoints
     with _session(client) as session, _named_faults(provider.name):
         return _tokens(session.refresh_token(provider.token_url, refresh_token=refresh_token), refresh_token)
@@ -176,7 +176,7 @@ def _named_faults(name: str) -> Iterator[None]:
         yield
     except OAuthError as error:
         words = f"{name}: {error.error} {error.description or ''}".strip()[:500]
-        raise (GrantRevoked if error.error == "invalid_grant" else LoginRefused)(words) from None
+        raise (GrantRevoked if error.error == "invalid_grant" else ServerUnreachable)(words) from None
     except requests.exceptions.SSLError:
         raise TlsFailed(f"the certificate of {name} is not valid") from None
     except requests.exceptions.Timeout:

@@ -16,7 +16,7 @@ from app.accounts.pages import bp, failed, own_account
 from app.accounts.presets import find_preset
 from app.accounts.probe import NotVerified, Report, examine
 from app.accounts.service import IdentityFields, Settings
-from app.errors import LoginRefused
+from app.errors import LoginRefused, ServerUnreachable
 from app.runtime import runtime
 from app.web.forms import text_of
 
@@ -133,7 +133,9 @@ def remove(account_id: int) -> ResponseReturnValue:
 
 @bp.get("/accounts/<int:account_id>/doctor")
 def doctor(account_id: int) -> ResponseReturnValue:
-    return _doctor_page(own_account(account_id), PasswordForm())
+    account = own_account(account_id)
+    trouble = stored_trouble(account) if account.error else None
+    return _doctor_page(account, trouble=trouble, refused=account.state is AccountState.REFUSED)
 
 
 @bp.post("/accounts/<int:account_id>/doctor")
@@ -146,13 +148,13 @@ def check(account_id: int) -> ResponseReturnValue:
         given = service.credentials(parts.vault, account)
         if account.auth is Auth.OAUTH:
             given = given.with_token(oauth.access_token(parts, account.id))
-    except LoginRefused as error:
+    except (LoginRefused, ServerUnreachable) as error:
         trouble = words.login_trouble(error, account.label, find_preset(account.provider))
-        return _doctor_page(account, PasswordForm(formdata=None), trouble=trouble)
+        return _doctor_page(account, trouble=trouble, refused=isinstance(error, LoginRefused))
     report = examine(parts, policy, account.imap_endpoint(), account.smtp_endpoint(), given)
     if report.works and account.error:
         service.note_recovery(parts, g.db, account)
-    return _doctor_page(account, PasswordForm(formdata=None), report=report)
+    return _report_page(account, report)
 
 
 @bp.post("/accounts/<int:account_id>/sign-in")
@@ -160,38 +162,38 @@ def sign_in(account_id: int) -> ResponseReturnValue:
     """A new password for an account whose login was refused (E14)."""
     account, form = own_account(account_id), PasswordForm()
     if account.auth is Auth.OAUTH or not form.validate_on_submit():
-        return _doctor_page(account, form, status=422)
+        return _doctor_page(account, form=form, refused=True, status=422)
     settings = Settings.of(account)
     try:
         service.change_account(runtime(), g.db, account, settings, settings.credentials(text_of(form.password)))
     except NotVerified as error:
-        return _doctor_page(account, form, status=422, report=error.report)
+        return _report_page(account, error.report, status=422)
     flash(_("“%(label)s” is connected again.", label=account.label), "ok")
     return redirect(url_for(".index"), 303)
 
 
+def _report_page(account: MailAccount, report: Report, status: int = 200) -> ResponseReturnValue:
+    now, failure = runtime().clock.now(), report.failure
+    return _doctor_page(
+        account,
+        status=status,
+        report=report,
+        trouble=words.trouble(report, find_preset(account.provider)) if failure else None,
+        refused=failure is not None and isinstance(failure.error, LoginRefused),
+        reading=words.step_lines(report.imap, now),
+        sending=words.step_lines(report.smtp, now),
+        can=words.abilities(report.imap.extensions),
+    )
+
+
 def _doctor_page(
-    account: MailAccount, form: PasswordForm, *, status: int = 200, report: Report | None = None,
-    trouble: words.Trouble | None = None,
-) -> ResponseReturnValue:  # fmt: skip
-    shown: dict[str, Any] = {"trouble": trouble}
-    if report is not None:
-        now = runtime().clock.now()
-        shown = {
-            "trouble": None if report.works else words.trouble(report, find_preset(account.provider)),
-            "reading": words.step_lines(report.imap, now),
-            "sending": words.step_lines(report.smtp, now),
-            "can": words.abilities(report.imap.extensions),
-        }
-    elif trouble is None and account.error:
-        shown["trouble"] = stored_trouble(account)
+    account: MailAccount, *, form: PasswordForm | None = None, status: int = 200, **shown: Any
+) -> ResponseReturnValue:
     return render_template(
         "accounts/doctor.html",
         account=account,
-        form=form,
-        report=report,
+        form=form or PasswordForm(formdata=None),
         preset=find_preset(account.provider),
-        refused=account.state is AccountState.REFUSED or bool(shown["trouble"] and shown["trouble"].is_password),
         **shown,
     ), status
 

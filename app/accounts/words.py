@@ -218,6 +218,9 @@ def login_trouble(error: MailError, who: str, preset: Preset | None) -> Trouble:
             _("%(who)s no longer lets Satchel in", who=who), _("The permission was taken back or ran out."),
             error.detail, _("Connect the account again."),
         )  # fmt: skip
+    if not isinstance(error, LoginRefused):
+        title = _("%(who)s could not be asked for a token", who=who)
+        return Trouble(title, _("The permission is kept."), error.detail, _("Try again in a few minutes."))
     lead = _("The server was found and the connection is safe; only the name or the password was not accepted.")
     return Trouble(_("%(who)s refused the login", who=who), lead, error.detail, _password_hint(preset), True)
 
