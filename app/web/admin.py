@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, url_for
+from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -26,6 +26,12 @@ def require_admin() -> ResponseReturnValue | None:
     if current_user.role is not UserRole.ADMIN:
         raise NotAllowed
     return None
+
+
+@bp.get("")
+def index() -> ResponseReturnValue:
+    """Where the navigation leads: the first page of the activity."""
+    return redirect(url_for("admin.mail_services"))
 
 
 @bp.context_processor

@@ -28,3 +28,12 @@ def test_mail_disabled_has_no_mail_in_the_navigation(browser_of, alice, set_mode
     assert ">Mail</a>" not in page
     assert ">Settings</a>" in page
     assert "Administration" not in page
+
+
+def test_each_activity_leads_to_a_page(browser_of, admin, set_mode, app):
+    set_mode(Mode.EXTERNAL)
+    browser = browser_of(admin)
+    with app.test_request_context("/"):
+        found = activities("/", mail=True, admin=True)
+    answers = {activity.name: browser.get(activity.url, follow_redirects=True).status_code for activity in found}
+    assert answers == {"Mail": 200, "Settings": 200, "Administration": 200}
