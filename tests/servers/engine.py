@@ -29,6 +29,7 @@ def environment(config: Config, **more: str) -> dict[str, str]:
         "DATABASE_URL": config.database_url,
         "PRIVATE_DATABASE_URL": config.private_database_url,
         "TLS_CA_FILE": config.tls_ca_file,
+        "NAME_SERVER": config.name_server,
         "LOG_LEVEL": "info",
         "EXTENSIONS": "",
         **more,

@@ -174,11 +174,11 @@ def serve(
         return made
 
     loop = asyncio.new_event_loop()
-    listening = loop.create_server(session, "127.0.0.1", 0, ssl=context if tls is Tls.IMPLICIT else None)
-    server = loop.run_until_complete(listening)
-    sink.port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever, name="smtp-sink", daemon=True)
-    thread.start()
+    thread.start()  # the loop runs there alone: a test that drives a browser has another one in its own thread
+    listening = loop.create_server(session, "127.0.0.1", 0, ssl=context if tls is Tls.IMPLICIT else None)
+    server = asyncio.run_coroutine_threadsafe(listening, loop).result(10)
+    sink.port = server.sockets[0].getsockname()[1]
     try:
         yield sink
     finally:
