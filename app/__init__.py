@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import administration, cli, db, extensions, runtime
+from app import administration, cli, db, doctor, extensions, runtime
 from app.accounts import views as accounts
 from app.actions import views as actions
 from app.compose import views as compose_views
@@ -38,7 +38,7 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
         activity.init_app(app)
     for activity in (compose_views, outbox_views, events):
         activity.init_app(app)
-    for commands in (cli, users_cli, vault_cli, engine_cli):
+    for commands in (cli, doctor, users_cli, vault_cli, engine_cli):
         commands.init_app(app)
     extensions.load(app, parts.config.extensions)
     if parts.config.trusted_proxies:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 from flask import Flask
+from flask.cli import with_appcontext
 
 from app import migrate
 from app.db import Database
@@ -21,7 +22,7 @@ from app.mail_services.service import current_mode
 from app.runtime import Runtime, runtime
 from app.users.queries import count_admins
 
-VENDORED = ("htmx", "squire", "dompurify")
+VENDORED = ("squire", "dompurify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def people(parts: Runtime) -> Iterator[Finding]:
     yield Finding("Somebody is an admin", admins > 0, "" if admins else "Run: flask --app wsgi users setup-link")
 
 
-def front_end(parts: Runtime) -> Iterator[Finding]:
+def front_end(_parts: Runtime) -> Iterator[Finding]:
     folder = Path(__file__).parent.parent / "static" / "vendor"
     missing = [name for name in VENDORED if not any(folder.glob(f"*{name}*"))]
     words = f"Missing: {', '.join(missing)}. Pages work without, more slowly; run: make ready" if missing else ""
@@ -104,6 +105,7 @@ def engine(parts: Runtime) -> Iterator[Finding]:
 
 
 @click.command("doctor")
+@with_appcontext
 def doctor_command() -> None:
     """Check this installation; exit status 1 if something needs mending."""
     found = list(findings(runtime()))

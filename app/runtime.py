@@ -37,6 +37,7 @@ class Runtime:
 
 def build(config: Config, *, clock: Clock | None = None, resolver: Resolver | None = None) -> Runtime:
     """The real adapters for `config`; a clock or resolver passed in takes the real one's place."""
+    config.work_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     public = Database(config.public_database)
     private = Database(config.private_database, pool_size=2)
     return Runtime(
