@@ -450,3 +450,11 @@ def test_saved_drafts_belong_to_the_identitys_account(db, browser, compose_form,
     browser.put(url, data=compose_form())
     assert only_draft(db).account_id == account.id
     assert service.values_of(only_draft(db)).to == "bob@example.org"
+
+
+def test_a_message_is_answered_below_it(browser, original, fetched, monkeypatch):
+    monkeypatch.setattr("app.messages.content.wanted.get_sections", lambda *_args, **_kw: fetched)
+    page = browser.get(f"/mail/message/{original.id}").text
+    assert f'class="quick-reply" action="/mail/message/{original.id}/reply"' in page
+    assert "Send to all" in page
+    assert "/edit" not in page
