@@ -111,6 +111,7 @@ class FakeServer:
         self.most_sessions = most_sessions
         self.folders = {name: FakeFolder(name, role) for name, role in USUAL.items()}
         self.sessions: list[FakeSource] = []
+        self.most_at_once = 0
         self.failures: dict[str, list[MailError]] = {}
         self.calls: list[tuple[str, str]] = []
         self.lock = threading.RLock()
@@ -134,6 +135,7 @@ class FakeServer:
                 raise TooManyConnections(f"at most {self.most_sessions} sessions")
             session = FakeSource(self)
             self.sessions.append(session)
+            self.most_at_once = max(self.most_at_once, len(self.sessions))
             return session
 
     def asked(self, method: str, folder: str = "") -> None:

@@ -144,14 +144,14 @@ class AccountWork:
 
     def _look(self, source: MailSource) -> None:
         """Fetch the INBOX's news; the very first time, its newest messages."""
-        inbox = sync.get_watched(self.desk, source)
-        self._watched_id = inbox.id
-        delta = sync.sync_folder(self.desk, source, inbox, inbox.state)
-        health.note_success(self.desk)
         idles = source.can_idle and self._watch.host is None and not self._seats.is_shared(self._watch)
         self._timetable.plan("look", self.desk.times.idle_renew_s if idles else self.desk.times.inbox_poll_s)
+        inbox = sync.get_watched(self.desk, source)
+        is_first_look, self._watched_id = self._watched_id == 0, inbox.id
+        delta = sync.sync_folder(self.desk, source, inbox, inbox.state)
+        health.note_success(self.desk)
         self._fetch_rest(inbox, more=bool(delta.unfetched))
-        if source.caches_bodies and (delta.new or inbox.state is None):
+        if source.caches_bodies and (delta.new or is_first_look):
             self._seats.put(self._bulk, "prefetch", Rank.PREFETCH, lambda bulk: self._prefetch(bulk, inbox.id))
 
     def _prefetch(self, source: MailSource, folder_id: int) -> None:
@@ -196,6 +196,14 @@ class AccountWork:
         if folder is not None:
             delta = sync.sync_folder(self.desk, source, folder, folder.state)
             self._fetch_rest(folder, more=bool(delta.unfetched))
+            self._preview(source, folder_id)
+
+    def _preview(self, source: MailSource, folder_id: int) -> None:
+        if source.caches_bodies and folder_id != self._watched_id:
+            key = f"previews {folder_id}"
+            self._seats.put(
+                self._bulk, key, Rank.PREFETCH, lambda bulk: bodies.fetch_previews(self.desk, bulk, folder_id)
+            )
 
     def _fetch_rest(self, folder: KnownFolder, *, more: bool = False) -> None:
         """Go on with a folder's first sync: its newest messages soon, the older ones after everything else.
@@ -219,7 +227,10 @@ class AccountWork:
             self._backfills.pop(folder_id, None)
             return
         backfill = self._backfills.setdefault(folder_id, Backfill(self.desk, folder))
-        if backfill.step(source):
+        goes_on = backfill.step(source)
+        if folder.state is None:
+            self._preview(source, folder_id)
+        if goes_on:
             self._put_older(folder_id, older_rank(is_watched=folder_id == self._watched_id))
         else:
             self._backfills.pop(folder_id, None)

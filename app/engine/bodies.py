@@ -27,6 +27,7 @@ LARGE_OCTETS = 524_288
 CHUNK_OCTETS = 262_144
 PREFETCHED = 20
 PREVIEWED = 200
+PREVIEWED_ELSEWHERE = 50  # a page of the list
 PREVIEW_OCTETS = 4_096  # the head of an HTML part may hold a style sheet
 
 
@@ -141,8 +142,8 @@ def trim(desk: Desk) -> None:
 
 
 def prefetch(desk: Desk, source: MailSource, folder_id: int) -> None:
-    """First words of a folder's newest messages, then the text of the newest unread ones."""
-    _fetch_previews(desk, source, folder_id)
+    """For the folder new mail comes into: first words of its newest messages, then texts of the newest unread ones."""
+    fetch_previews(desk, source, folder_id, PREVIEWED)
     for asked in _newest_unread(desk, folder_id):
         try:
             _fetch(desk, source, asked)
@@ -162,10 +163,13 @@ def _shown_sections(message: Message) -> Sequence[str]:
     return [part.section for part in shown_text_sections(structure)] if structure else []
 
 
-def _fetch_previews(desk: Desk, source: MailSource, folder_id: int) -> None:
+def fetch_previews(desk: Desk, source: MailSource, folder_id: int, newest_ones: int = PREVIEWED_ELSEWHERE) -> None:
+    """First words of a folder's newest messages, where they are not known yet."""
     with desk.session() as db:
-        folder = db.get_one(Folder, folder_id)
-        newest = db.scalars(_newest(folder_id).limit(PREVIEWED)).all()
+        folder = db.get(Folder, folder_id)
+        newest = db.scalars(_newest(folder_id).limit(newest_ones)).all()
+    if folder is None:
+        return
     texts = {message.uid: _preview_part(message) for message in newest if message.preview is None}
     wanted = {uid: part.section for uid, part in texts.items() if part}
     found = source.previews(folder.name, wanted, PREVIEW_OCTETS) if wanted else {}

@@ -54,6 +54,7 @@ class MailEngine:
         with self.parts.bus.subscribe() as ear:
             self.begin()
             try:
+                self.turn([])
                 while goes_on():
                     self.turn(ear.wait(self.times.tick_s))
             finally:

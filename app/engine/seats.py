@@ -13,6 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from app.clock import Clock
 from app.engine import backoff
 from app.engine.jobs import Lane
@@ -142,6 +144,9 @@ class Seats:
             log.debug("account %d: %s: no longer there", self._account_id, key)
         except MailError as error:
             log.warning("account %d: %s: %s: %s", self._account_id, key, type(error).__name__, error.detail)
+        except SQLAlchemyError:
+            log.warning("account %d: %s: the database refused", self._account_id, key, exc_info=True)
+            self._try_again(seat, key, rank, work)
         else:
             seat.broken.pop(key, None)
         seat.used_s = self._clock.monotonic_s()
@@ -150,14 +155,19 @@ class Seats:
         """The session is dead.  The job is tried again on a new one, unless it broke several."""
         self._hooks.session_ended(seat)
         seat.session.drop()
+        if not self._try_again(seat, key, rank, work):
+            log.warning("account %d: gave up %s: %s: %s", self._account_id, key, type(error).__name__, error.detail)
+            self._hooks.gave_up(key, error)
+            self._rest(error)
+
+    def _try_again(self, seat: Seat, key: str, rank: int, work: Work) -> bool:
+        """Put a job that failed back; False if it did so TRIES times."""
         seat.broken[key] += 1
-        if seat.broken[key] < TRIES:
-            self.put(seat, key, rank, work)
-            return
-        log.warning("account %d: gave up %s: %s: %s", self._account_id, key, type(error).__name__, error.detail)
-        del seat.broken[key]
-        self._hooks.gave_up(key, error)
-        self._rest(error)
+        if seat.broken[key] >= TRIES:
+            del seat.broken[key]
+            return False
+        self.put(seat, key, rank, work)
+        return True
 
     def _cannot_open(self, seat: Seat, error: MailError) -> None:
         host = self._find_host(seat) if isinstance(error, TooManyConnections) else None

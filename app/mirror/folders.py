@@ -166,6 +166,10 @@ def get_role_folder(db: Session, account_id: int, role: Role) -> Folder:
     found = _find_role(db, account_id, role) or _find_named(db, account_id, role)
     if found is not None:
         return found
+    rows.lock_account(db, account_id)  # the engine may store the server's folders this instant
+    found = _find_role(db, account_id, role) or _find_named(db, account_id, role)
+    if found is not None:
+        return found
     example = db.scalar(select(Folder).where(Folder.account_id == account_id).limit(1))
     folder = Folder(
         account_id=account_id,

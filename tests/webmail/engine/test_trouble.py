@@ -75,7 +75,7 @@ def test_at_most_four_sessions(quick_post: Post) -> None:
     server.deliver_many(500)
     quick_post.start_engine()
     quick_post.synced(server)
-    assert sum(method == "connect" for method, _ in server.calls) <= 4
+    assert server.most_at_once <= 4
     wait_for(lambda: len(server.sessions) == 2)  # the bulk one is put away when there is nothing left
 
 

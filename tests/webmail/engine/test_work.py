@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from app.actions import service as actions
 from app.actions.models import Action, ActionState
-from app.bus import Topic
+from app.bus import Bell, Topic
 from app.engine import bodies
 from app.errors import ActionRefused, ConnectionLost, LoginRefused
 from app.mirror import bodies as cache
@@ -71,7 +71,7 @@ def test_a_body_is_fetched_when_asked_for(post: Post) -> None:
     with post.parts.bus.subscribe() as ear:
         post.ring(Topic.BODY_WANTED, message.account_id)
         assert answer(post, request).state is RequestState.READY
-        assert any((bell.topic, bell.subject) == (Topic.BODY_READY, request) for bell in ear.wait(5))
+        wait_for(lambda: Bell(Topic.BODY_READY, request) in ear.wait(0.1), "the bell")
     found = cached(post, message, "1", "HEADER")
     assert found["1"] == b"The text\r\n"
     assert b"Subject: Wanted" in found["HEADER"]

@@ -1,0 +1,63 @@
+"""Keeps one `flask engine run` going beside the web processes; used by gunicorn.conf.py, in gunicorn's master."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi", "engine", "run", "--until-parent-ends")
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+STEADY_S = 60.0
+ENDING_S = 20.0
+
+
+def next_wait_s(lived_s: float, waited_s: float) -> float:
+    """How long to wait before an engine that lived for `lived_s` is started again: longer while it dies quickly."""
+    return FIRST_WAIT_S if lived_s >= STEADY_S else min(waited_s * 2, LONGEST_WAIT_S)
+
+
+class EngineKeeper:
+    """Starts the engine, again when it dies, and ends it.
+
+    The engine ends by itself when its parent is gone, so a master killed with SIGKILL leaves nothing behind.  Several
+    gunicorns on one database each keep their own: engines share accounts by leases.
+    """
+
+    def __init__(self) -> None:
+        self._ending = threading.Event()
+        self._engine: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._keep, name="engine-keeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _keep(self) -> None:
+        wait_s = FIRST_WAIT_S
+        while not self._ending.is_set():
+            started_s = time.monotonic()
+            self._engine = subprocess.Popen(COMMAND, stdin=subprocess.DEVNULL)  # noqa: S603  words of our own
+            self._engine.wait()
+            wait_s = next_wait_s(time.monotonic() - started_s, wait_s)
+            self._ending.wait(wait_s)
+
+    def restart(self) -> None:
+        """Have the engine end; another one, of the code as it is now, follows."""
+        if self._engine is not None:
+            self._engine.terminate()
+
+    def stop(self) -> None:
+        self._ending.set()
+        if self._engine is None:
+            return
+        self._engine.terminate()
+        try:
+            self._engine.wait(ENDING_S)
+        except subprocess.TimeoutExpired:
+            self._engine.kill()
+
+
+keeper = EngineKeeper()
+"""This process's one; gunicorn executes its configuration again when it reloads, a module is kept."""

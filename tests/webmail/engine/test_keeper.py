@@ -1,0 +1,17 @@
+"""The engine gunicorn keeps; with real processes in test_processes.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.engine.keeper import next_wait_s
+
+
+@pytest.mark.parametrize(("lived_s", "waited_s", "expected"), [
+    (3_600, 30, 0.5),  # it ran well: back at once
+    (1, 0.5, 1.0),
+    (1, 8, 16),
+    (1, 20, 30),  # never longer than half a minute
+])  # fmt: skip
+def test_waits_grow_while_it_dies_quickly(lived_s: float, waited_s: float, expected: float) -> None:
+    assert next_wait_s(lived_s, waited_s) == expected
