@@ -38,7 +38,8 @@ def find() -> ResponseReturnValue:
     form = StartForm()
     if not form.validate():
         return render_template("accounts/start.html", form=form, is_first=False), 422
-    address, password = text_of(form.address), text_of(form.password)
+    address = text_of(form.address)
+    password = "" if request.form.get("do") == "look" else text_of(form.password)
     try:
         without = WITHOUT_IMAP.get(domain_of(address))
         policy = guard.load_policy(g.db)
@@ -58,7 +59,7 @@ def _after_search(found: Search, policy: GuardPolicy, password: str) -> Response
         return consent_page(preset, found.found.address)
     if preset is not None and preset.passwords is PasswordKind.BRIDGE and not _is_open(policy, preset):
         return render_template("accounts/no-bridge.html", preset=preset, address=found.found.address), 422
-    if password and found.found.is_whole:
+    if password and found.found.is_whole and not found.found.needs_a_look:
         return _sign_in(settings, settings.settings(), password, found)
     return _settings_page(settings, found=found)
 
@@ -88,7 +89,7 @@ def _settings_page(
     form: AccountForm, status: int = 200, *, found: Search | None = None, **shown: Any
 ) -> ResponseReturnValue:
     preset = form.preset() or (found.found.preset if found else None)
-    attempts = words.attempt_lines(found.attempts) if found else ()
+    attempts = words.attempt_lines(found) if found else ()
     return render_template(
         "accounts/add.html",
         form=form,

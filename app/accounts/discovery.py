@@ -58,6 +58,13 @@ class Found:
     def is_whole(self) -> bool:
         return self.imap is not None and self.smtp is not None
 
+    @property
+    def needs_a_look(self) -> bool:
+        """Did DNS alone name a server of somebody else?  Then a person confirms it before a password goes there
+        (RFC 6186 §6): DNS can be forged, and the certificate of a forger's host is valid for that host."""
+        halves = [half for half in (self.imap, self.smtp) if half is not None and half.origin is Origin.SRV]
+        return any(not _is_at_home(half.endpoint.host, self.address) for half in halves)
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -77,6 +84,10 @@ class Evidence:
     mx_preset: Preset | None = None
     guesses: Sequence[Endpoint] = ()  # those that answered, best first
     smtp_guesses: Sequence[Endpoint] = ()
+
+
+def _is_at_home(host: str, address: str) -> bool:
+    return f".{host}".endswith(f".{domain_of(address)}") or find_by_host(host) is not None
 
 
 def decide(address: str, evidence: Evidence) -> Found:

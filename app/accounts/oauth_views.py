@@ -22,6 +22,7 @@ from app.accounts.probe import NotVerified
 from app.accounts.service import Settings
 from app.errors import BadInput, LoginRefused, MailError, NotFound
 from app.runtime import runtime
+from app.web.ids import row_id
 
 PENDING = "consent"
 """Session key of a consent that was begun."""
@@ -47,7 +48,7 @@ class Pending:
 def oauth_start(provider: str) -> ResponseReturnValue:
     """Send the person to the provider's consent page; nothing changes here until they come back."""
     client = _get_client(provider)
-    account_id = request.args.get("account", 0, int)
+    account_id = request.args.get("account", 0, row_id)
     account = service.get_account(g.db, current_user.id, account_id) if account_id else None
     preset = find_preset(account.provider if account else request.args.get("preset", ""))
     if preset is None or preset.oauth != provider:
@@ -75,7 +76,9 @@ def oauth_callback(provider: str) -> ResponseReturnValue:
     """Back from the provider, with a code or with its refusal."""
     pending = _take_pending(provider)
     try:
-        tokens = oauth_providers.exchange(_get_client(provider), _get_code(), pending.verifier)
+        client, code = _get_client(provider), _get_code()
+        g.db.close()  # no session is held while the provider is asked
+        tokens = oauth_providers.exchange(client, code, pending.verifier)
         return _connect(pending, tokens)
     except NotVerified as error:
         return _failed_page(pending, **failed(error.report, find_preset(pending.preset)))

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask_babel import gettext
+from flask_babel import format_date, gettext
 
 from app.accounts.door import CertificateFacts, Record, Service, Step, StepResult
 from app.accounts.endpoint import Endpoint, Tls
-from app.accounts.lookup import Attempt, Source
-from app.accounts.presets import PasswordKind, Preset
+from app.accounts.lookup import Attempt, Search, Source
+from app.accounts.presets import PasswordKind, Preset, find_by_mx
 from app.accounts.probe import Report, steps_in_order
 from app.errors import (
     ActionRefused,
@@ -27,7 +27,7 @@ from app.errors import (
     TlsFailed,
     TooManyConnections,
 )
-from app.web.filters import calendar, file_size
+from app.web.filters import file_size
 
 SOON = timedelta(days=14)
 
@@ -61,16 +61,29 @@ def quoted(detail: str) -> str:
     return f"“{detail}”"
 
 
+def _day(when: datetime) -> str:
+    return str(format_date(when, "d MMMM y"))
+
+
 # What was tried
 
 
-def attempt_lines(attempts: Sequence[Attempt]) -> Sequence[Line]:
-    return [_attempt_line(attempt) for attempt in attempts]
+def attempt_lines(search: Search) -> Sequence[Line]:
+    """All that was tried; hosts that were only guessed and did not answer matter only where something is missing."""
+    whole = search.found.is_whole
+    shown = [a for a in search.attempts if not (whole and a.source is Source.GUESS and a.error)]
+    return [_attempt_line(attempt) for attempt in shown]
 
 
 def _attempt_line(attempt: Attempt) -> Line:
-    kind = "ok" if attempt.found and attempt.found != "." else "none"
+    kind = "ok" if _was_of_use(attempt) else "none"
     return Line(kind, _attempt_title(attempt), _attempt_hint(attempt), _("%(ms)d ms", ms=attempt.ms))
+
+
+def _was_of_use(attempt: Attempt) -> bool:
+    if attempt.source is Source.MX:
+        return find_by_mx([attempt.found]) is not None
+    return attempt.found not in ("", ".")
 
 
 def _attempt_title(attempt: Attempt) -> str:
@@ -91,6 +104,8 @@ def _attempt_hint(attempt: Attempt) -> str:
         return _("The domain says that it does not offer this.")
     if attempt.source is Source.PRESET:
         return attempt.found or _("%(domain)s is not on our list of providers.", domain=attempt.subject)
+    if attempt.source is Source.MX and attempt.found and not _was_of_use(attempt):
+        return _("%(host)s, which belongs to no provider we know.", host=attempt.found)
     return attempt.found or _("Nothing in it that can be used.")
 
 
@@ -152,7 +167,7 @@ def _certificate_words(host: str, facts: CertificateFacts) -> str:
     version = facts.version.replace("TLSv", "TLS ")
     if facts.ends is None:
         return version
-    until = calendar().long(facts.ends)
+    until = _day(facts.ends)
     return _("%(tls)s; the certificate is valid for %(host)s until %(date)s", tls=version, host=host, date=until)
 
 
@@ -261,9 +276,9 @@ def _tls_trouble(record: Record, item: StepResult) -> Trouble:
 
 def _certificate_fault(error: MailError, facts: CertificateFacts) -> str:
     if "expired" in error.detail and facts.ends is not None:
-        return _("It ended on %(date)s.", date=calendar().long(facts.ends))
+        return _("It ended on %(date)s.", date=_day(facts.ends))
     if "not valid yet" in error.detail and facts.begins is not None:
-        return _("It begins on %(date)s.", date=calendar().long(facts.begins))
+        return _("It begins on %(date)s.", date=_day(facts.begins))
     if "another" in error.detail and facts.names:
         return _("It is for %(names)s.", names=", ".join(facts.names))
     return ""

@@ -4,7 +4,7 @@ import pytest
 
 from app.accounts.addresses import canonical_host
 from app.accounts.autoconfig import MAX_OCTETS, ClientConfig, Server, parse_autoconfig
-from app.accounts.discovery import Evidence, Origin, Service, decide, domain_of, guesses, read_mx, read_srv
+from app.accounts.discovery import Evidence, Found, Half, Origin, Service, decide, domain_of, guesses, read_mx, read_srv
 from app.accounts.endpoint import Endpoint, Tls
 from app.accounts.presets import PRESETS, PasswordKind, Preset, find_by_domain, find_by_host, find_by_mx, find_preset
 from app.errors import ProtocolError
@@ -248,3 +248,19 @@ def test_the_domain_of_an_address(address, domain):
 def test_what_has_no_domain(address):
     with pytest.raises(ValueError):
         domain_of(address)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "needs"),
+    [
+        ("mail.holt.example", Origin.SRV, False),
+        ("holt.example", Origin.SRV, False),
+        ("imap.fastmail.com", Origin.SRV, False),  # a provider we know
+        ("mail.elsewhere.example", Origin.SRV, True),
+        ("notholt.example", Origin.SRV, True),
+        ("mail.elsewhere.example", Origin.AUTOCONFIG, False),  # the domain's own https says so
+    ],
+)
+def test_a_password_goes_to_strangers_only_after_a_look(host, origin, needs):
+    half = Half(Endpoint(host, 993), ADDRESS, origin)
+    assert Found(ADDRESS, half, None).needs_a_look is needs

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import func, select
 
 from app import create_app, runtime
-from app.accounts import lookup, presets
+from app.accounts import lookup, presets, service, views
 from app.accounts.endpoint import Endpoint, Tls
 from app.accounts.models import AccountState, Identity, MailAccount
 from app.accounts.presets import PasswordKind, Preset
+from app.accounts.probe import examine
 from app.accounts.service import credentials
 from app.bus import Bell, Topic
 from app.mail_services.models import MailServices, OAuthClient
@@ -92,6 +93,25 @@ def test_an_account_is_added_by_address_and_password_alone(parts, browser_of, al
     assert b"correct horse" not in account.sealed_imap_password
     assert len(parts.vault.open(f"mail_account.data_key:{account.uuid}", account.sealed_data_key)) == 32
     assert [identity.address for identity in account.identities] == [mail_user.name]
+
+
+@pytest.mark.servers
+def test_no_database_session_is_held_while_servers_are_asked(parts, browser_of, alice, servers, mail_user, monkeypatch):
+    held = []
+
+    def watched(*words, **named):
+        held.append(parts.public.engine.pool.checkedout())
+        return examine(*words, **named)
+
+    monkeypatch.setattr(service, "examine", watched)
+    monkeypatch.setattr(views, "examine", watched)
+    browser = browser_of(alice)
+    assert browser.post("/mail/accounts/sign-in", data=fields(servers, mail_user)).status_code == 303
+    page = browser.get("/mail/accounts").text
+    doctor = re.search(r"/mail/accounts/\d+/doctor", page)
+    assert doctor is not None
+    assert browser.post(doctor[0]).status_code == 200
+    assert held == [0, 0]
 
 
 @pytest.mark.servers
@@ -198,6 +218,7 @@ def test_nothing_found_leads_to_the_form(browser_of, alice, monkeypatch):
     page = browser_of(alice).post("/mail/accounts/add", data={"address": "a@unknown.example", "password": "pw"})
     assert page.status_code == 200
     assert "Not all settings" in page.text
+    assert "Likely host: imap.unknown.example" in page.text
 
 
 @pytest.mark.parametrize(
