@@ -70,7 +70,7 @@ def stamp_of(file: Path) -> Path:
 
 
 def vendor_front_end() -> None:
-    """Fetch the browser's files (the editor, and the cleaner of what is pasted) by npm and lay them into static/vendor."""
+    """Fetch the browser's files (the editor, the cleaner of what is pasted) by npm and lay them into static/vendor."""
     lock = HERE / "package-lock.json"
     if stamp_of(lock).exists() and (HERE / "static" / "vendor").is_dir():
         return
