@@ -20,7 +20,19 @@ from app.users import cli as users_cli
 from app.users import sessions, settings_views
 from app.users import views as users
 from app.vault import cli as vault_cli
-from app.web import assets, babel, error_pages, events, filters, health, menu, request_checks, security_headers, shell
+from app.web import (
+    assets,
+    babel,
+    error_pages,
+    events,
+    filters,
+    health,
+    ids,
+    menu,
+    request_checks,
+    security_headers,
+    shell,
+)
 
 
 def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = None) -> Flask:
@@ -30,7 +42,7 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
     app.config.from_mapping(parts.config.flask_settings())
     runtime.init_app(app, parts)
     db.init_app(app, parts.public)
-    for part in (assets, sessions, gate, request_checks, babel):
+    for part in (ids, assets, sessions, gate, request_checks, babel):
         part.init_app(app)
     for part in (error_pages, filters, menu, security_headers, background):
         part.init_app(app)

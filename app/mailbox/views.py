@@ -20,6 +20,7 @@ from app.runtime import runtime
 from app.sources import Role
 from app.users.sessions import ask_to_sign_in
 from app.web.filters import calendar
+from app.web.ids import row_id
 
 bp = Blueprint("mailbox", __name__, url_prefix="/mail")
 
@@ -52,7 +53,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/tree")
 def tree() -> ResponseReturnValue:
     """The folder tree of an open page, and what servers refused meanwhile; `folder` is the one it shows."""
-    side = side_of_request(request.args.get("folder", 0, int))
+    side = side_of_request(request.args.get("folder", 0, row_id))
     return render_template("mailbox/_tree.html", side=side, refusals=take_refusals())
 
 

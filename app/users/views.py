@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, abort, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -38,6 +37,7 @@ bp = Blueprint("users", __name__)
 HALF_WAY = "second_factor"
 """Session key of a sign-in whose code is still missing: user id, when, what was asked for."""
 HALF_WAY_LIMIT = timedelta(minutes=5)
+LONGEST_TARGET = 2_000  # it may have to travel in a cookie
 
 
 def init_app(app: Flask) -> None:
@@ -51,8 +51,7 @@ def browser() -> service.Browser:
 
 def safe_next(target: str) -> str:
     """`target` if it is a path of ours, else the start: no redirect leaves this site."""
-    parts = urlsplit(target)
-    is_ours = target.startswith("/") and not target.startswith(("//", "/\\")) and not (parts.scheme or parts.netloc)
+    is_ours = target.startswith("/") and not target.startswith("//") and len(target) <= LONGEST_TARGET
     return target if is_ours and target.isprintable() and "\\" not in target else "/"
 
 
@@ -70,7 +69,7 @@ def sign_in() -> ResponseReturnValue:
         return _refuse(form, error)
     if user.sealed_totp is None:
         return _enter(user, stay=form.stay.data, target=text_of(form.next))
-    session[HALF_WAY] = [user.id, now.timestamp(), form.stay.data, text_of(form.next)]
+    session[HALF_WAY] = [user.id, now.timestamp(), form.stay.data, safe_next(text_of(form.next))]
     return redirect(url_for("users.sign_in_code"), 303)
 
 

@@ -128,6 +128,9 @@ def test_a_success_forgives_the_slips_before(anna, sign_in, anonymous):
         ("/\t/evil.example", "/"),
         ("/x\r\nSet-Cookie: a=b", "/"),
         ("mail", "/"),
+        ("//[", "/"),
+        ("http://[", "/"),  # urlsplit raises on both
+        ("/" + "a" * 5_000, "/"),
     ],
 )
 def test_no_redirect_leaves_this_site(target, goes_to):
