@@ -28,7 +28,6 @@ log = logging.getLogger("satchel.engine")
 
 PATIENCE_S = 5.0
 """Shorter rests are not worth failing what people wait for."""
-TRIM_AFTER_S = 60.0
 SILENT_S = 30.0
 """A session unused for this long may be dead without a sign."""
 
@@ -36,8 +35,13 @@ SILENT_S = 30.0
 class AccountWork:
     """Everything the engine does for one account.  Its methods return at once; any thread may call them."""
 
-    def __init__(self, desk: Desk, pools: Pools, watcher: Watcher, open_session: OpenSession) -> None:
+    def __init__(
+        self, desk: Desk, pools: Pools, watcher: Watcher, open_session: OpenSession, facts: object = None
+    ) -> None:
+        """`facts` are what the sessions depend on, kept for whoever asks whether they changed."""
         self.desk = desk
+        self.facts = facts
+        self.is_resting = False
         self.stopped = False
         self._clock = desk.parts.clock
         self._timetable = Timetable(self._clock)
@@ -88,12 +92,10 @@ class AccountWork:
                 self._seats.put(self._watch, "tree", Rank.NEWEST, self._sync_tree)
             elif what == "warm":
                 self._seats.put(self._interactive, "warm", Rank.KEEP_WARM, self._keep_warm)
-            elif what == "trim":
-                self._sending.put("trim", Rank.KEEP_WARM, lambda: self._guarded(lambda: bodies.trim(self.desk)))
             elif what == "close bulk":
                 self._put_bulk_away()
             else:
-                self._trouble = None
+                self._trouble, self.is_resting = None, False
                 self._seats.on_time(what)
 
     def stop(self) -> None:
@@ -116,6 +118,7 @@ class AccountWork:
                 self._watcher.unwatch(fd)
 
     def resting(self, error: MailError, wait_s: float) -> None:
+        self.is_resting = True
         self._guarded(lambda: health.note_failure(self.desk, error, wait_s))
         if wait_s >= PATIENCE_S:
             self._trouble = error
@@ -152,11 +155,9 @@ class AccountWork:
         health.note_success(self.desk)
         self._fetch_rest(inbox, more=bool(delta.unfetched))
         if source.caches_bodies and (delta.new or is_first_look):
-            self._seats.put(self._bulk, "prefetch", Rank.PREFETCH, lambda bulk: self._prefetch(bulk, inbox.id))
-
-    def _prefetch(self, source: MailSource, folder_id: int) -> None:
-        self._timetable.plan("trim", TRIM_AFTER_S)
-        bodies.prefetch(self.desk, source, folder_id)
+            self._seats.put(
+                self._bulk, "prefetch", Rank.PREFETCH, lambda bulk: bodies.prefetch(self.desk, bulk, inbox.id)
+            )
 
     def _sync_tree(self, source: MailSource) -> None:
         self._timetable.plan("tree", self.desk.times.tree_s)
@@ -245,7 +246,6 @@ class AccountWork:
     # The interactive session, and sending
 
     def _serve_bodies(self, source: MailSource) -> None:
-        self._timetable.plan("trim", TRIM_AFTER_S)
         if bodies.serve_requests(self.desk, source, large=False):
             self._seats.put(self._bulk, "bodies", Rank.WANTED, self._serve_large_bodies)
 

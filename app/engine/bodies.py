@@ -132,12 +132,6 @@ def _store(desk: Desk, message: Message, section: str, chunks: Iterable[bytes]) 
         bodies.store_section(db, desk.parts.vault, account, message.id, section, chunks, desk.parts.clock.now())
 
 
-def trim(desk: Desk) -> None:
-    """Keep the owner's cached bodies within BODY_CACHE_MIB."""
-    with desk.session() as db:
-        bodies.trim(db, desk.lease.owner_id, desk.parts.config.body_cache_mib * 1024 * 1024)
-
-
 # Before anybody asks
 
 

@@ -18,10 +18,11 @@ from app.engine import deeds, health, leases
 from app.engine.account import AccountWork
 from app.engine.desk import BulkGap, Desk
 from app.engine.idle import Watcher
-from app.engine.jobs import Pools
+from app.engine.jobs import Lane, Pools
 from app.engine.leases import Lease
-from app.engine.sources import OpenSource, open_source, runnable_sources
+from app.engine.sources import OpenSource, connection_facts, open_source, runnable_sources
 from app.engine.times import EngineTimes
+from app.mirror import sweep as mirror_sweep
 from app.mirror.sweep import sweep
 from app.outbox import service as outbox
 from app.runtime import Runtime
@@ -44,6 +45,7 @@ class MailEngine:
         self.engine_id = 0
         self._open_source = open_source
         self._pools = Pools()
+        self._sweeping = Lane(self._pools.bulk)
         self._watcher = Watcher()
         self._gap = BulkGap(self.times.bulk_gap_s if parts.public.is_sqlite else 0.0)
         self._next_beat_s = self._next_sweep_s = 0.0
@@ -82,7 +84,7 @@ class MailEngine:
         self._look_for_work(all_kinds=shares_anew)
         if now_s >= self._next_sweep_s:
             self._next_sweep_s = now_s + self.times.sweep_s
-            self.sweep()
+            self._sweeping.put("sweep", 0, self.sweep)
         for work in self.accounts.values():
             work.tick()
 
@@ -91,9 +93,16 @@ class MailEngine:
         work = self.accounts.get(bell.subject)
         if work is not None and bell.topic in WORK_TOPICS:
             work.hear(bell.topic)
-        if work is not None and bell.topic is Topic.ACCOUNT:  # perhaps another server or password: begin anew
-            self._stop(bell.subject)
+        if work is not None and bell.topic is Topic.ACCOUNT:
+            self._look_at_account(work)
         return bell.topic in (Topic.ACCOUNT, Topic.SETTINGS)
+
+    def _look_at_account(self, work: AccountWork) -> None:
+        """Somebody changed something: another server or password begins anew, and so does one in trouble."""
+        with self.parts.public.session() as db:
+            facts = connection_facts(db, work.desk.account_id)
+        if work.is_resting or facts != work.facts:
+            self._stop(work.desk.account_id)
 
     # Accounts come and go
 
@@ -134,9 +143,11 @@ class MailEngine:
                 self._start(lease)
 
     def _start(self, lease: Lease) -> None:
+        with self.parts.public.session() as db:
+            facts = connection_facts(db, lease.account_id)
         desk = Desk(self.parts, lease, self.times, self._gap)
         opener = lambda: self._open_source(self.parts, lease.account_id)  # noqa: E731
-        work = AccountWork(desk, self._pools, self._watcher, opener)
+        work = AccountWork(desk, self._pools, self._watcher, opener, facts)
         self.accounts[lease.account_id] = work
         log.info("engine %d works for account %d", self.engine_id, lease.account_id)
         work.start()
@@ -156,10 +167,11 @@ class MailEngine:
                 self.accounts[account_id].hear(topic)
 
     def sweep(self) -> None:
-        """What no account owns any more."""
+        """Tidy up behind what was deleted, sent or forgotten; in a bulk thread, as it may take its time."""
         now = self.parts.clock.now()
         with self.parts.public.session() as db:
             health.forget_old_requests(db, now - timedelta(seconds=self.times.request_kept_s))
+            mirror_sweep.sweep(db, now, body_cache_mib=self.parts.config.body_cache_mib)
             outbox.cancel_orphans(db)
             outbox.forget_old(db, now)
             sweep(db, now, body_cache_mib=self.parts.config.body_cache_mib)

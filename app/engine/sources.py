@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts import guard, oauth
@@ -70,6 +71,21 @@ def open_source(parts: Runtime, account_id: int) -> MailSource:
     with parts.public.session() as db:
         kind = KINDS[_get_account(db, account_id).source]
     return kind.open(parts, account_id)
+
+
+def connection_facts(db: Session, account_id: int) -> tuple[object, ...] | None:
+    """What a session depends on: where these differ from before, sessions are opened anew."""
+    facts = select(
+        MailAccount.source,
+        MailAccount.imap_host,
+        MailAccount.imap_port,
+        MailAccount.imap_tls,
+        MailAccount.imap_username,
+        MailAccount.auth,
+        MailAccount.sealed_imap_password,
+    )
+    found = db.execute(facts.where(MailAccount.id == account_id)).one_or_none()
+    return tuple(found) if found else None
 
 
 def _get_account(db: Session, account_id: int) -> MailAccount:

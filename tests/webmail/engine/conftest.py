@@ -109,9 +109,8 @@ class Post:
         with self.parts.public.session() as db:
             return db.get_one(MailAccount, account_id)
 
-    def folder(self, account_id: int, name: str = "INBOX") -> Folder | None:
-        with self.parts.public.session() as db:
-            return db.scalar(select(Folder).where(Folder.account_id == account_id, Folder.name == name))
+    def get_folder(self, account_id: int, name: str = "INBOX") -> Folder:
+        return self.folders(account_id)[name]
 
     def folders(self, account_id: int) -> dict[str, Folder]:
         with self.parts.public.session() as db:

@@ -120,11 +120,12 @@ def test_two_engines_share_and_one_takes_over(site: runtime.Runtime, site_db: Se
     user = dovecot.add_user()
     watched = add_account(site, dovecot, user)
     accounts[watched] = None
+    log = site.config.work_directory / "engine.log"
     with run_engine(site.config) as first, run_engine(site.config):
-        wait_for(lambda: sorted(held(site_db).values()) == [2, 3], "a fair share each")
+        wait_for(lambda: sorted(held(site_db).values()) == [2, 3], "a fair share each", log)
         first.kill()
         first.wait()
-        wait_for(lambda: list(held(site_db).values()) == [5], "the other to take over")
+        wait_for(lambda: list(held(site_db).values()) == [5], "the other to take over", log)
         dovecot.deliver(user, simple_message("Still here"))
         wait_for(lambda: subjects(site_db, watched) == ["Still here"], "mail after the take-over")
 

@@ -32,7 +32,7 @@ def test_the_inboxs_newest_messages_come_first_of_all(post: Post) -> None:
     found = post.account(account.id)
     assert found.state is AccountState.READY
     assert (found.sync_done, found.sync_total) == (780, 780)
-    assert post.folder(account.id).total == 750  # type: ignore[union-attr]
+    assert post.get_folder(account.id).total == 750
 
 
 def test_counts_of_all_folders_are_known_before_older_mail(post: Post) -> None:
@@ -53,7 +53,7 @@ def test_new_mail_appears_by_idle(post: Post, has_modseq: bool) -> None:
     uid = server.deliver(simple_message("Good news"))
     wait_for(lambda: uid in post.messages(account.id))
     assert post.messages(account.id)[uid].subject == "Good news"
-    assert post.folder(account.id).unread == 1  # type: ignore[union-attr]
+    assert post.get_folder(account.id).unread == 1
 
 
 def test_new_mail_appears_by_polls_where_the_server_cannot_idle(post: Post) -> None:
@@ -75,8 +75,7 @@ def test_what_other_clients_do_in_the_inbox(post: Post, has_modseq: bool) -> Non
     server.expunge("INBOX", 4)
     wait_for(lambda: 4 not in post.messages(account.id))
     assert post.messages(account.id).keys() == {1, 2, 3, 5}
-    folder = post.folder(account.id)
-    assert folder is not None
+    folder = post.get_folder(account.id)
     assert (folder.total, folder.unread) == (4, 3)
 
 
@@ -110,7 +109,7 @@ def test_uidvalidity_changes(post: Post) -> None:
     before = set(post.messages(account.id))
     server.start_over("INBOX")
     wait_for(lambda: len(post.messages(account.id)) == 250 and not before & post.messages(account.id).keys())
-    wait_for(lambda: post.folder(account.id).uidvalidity == 2)  # type: ignore[union-attr]
+    wait_for(lambda: post.get_folder(account.id).uidvalidity == 2)
 
 
 def test_folders_come_and_go_elsewhere(post: Post) -> None:
@@ -155,7 +154,7 @@ def test_a_first_sync_goes_on_where_it_was(post: Post, monkeypatch: pytest.Monke
     post.stop_engine(first)
     had = len(post.messages(account.id))
     assert 200 < had < 1_500, "stopped in the middle"
-    assert not post.folder(account.id).complete  # type: ignore[union-attr]
+    assert not post.get_folder(account.id).complete
     server.calls.clear()
     post.start_engine()
     wait_for(lambda: post.is_synced(account.id))
@@ -170,15 +169,14 @@ def test_many_new_messages_at_once_are_all_fetched(post: Post) -> None:
     with server.lock:
         server.deliver_many(500)
     wait_for(lambda: len(post.messages(account.id)) == 500)
-    wait_for(lambda: post.folder(account.id).complete)  # type: ignore[union-attr]
+    wait_for(lambda: post.get_folder(account.id).complete)
 
 
 def test_pages_are_rung(post: Post) -> None:
     server = FakeServer()
     post.start_engine()
     account = post.synced(server)
-    folder = post.folder(account.id)
-    assert folder is not None
+    folder = post.get_folder(account.id)
     with post.parts.bus.subscribe() as ear:
         server.deliver(simple_message("Ding"))
         heard: set[tuple[Topic, int]] = set()

@@ -173,8 +173,7 @@ def test_a_move_arrives_and_keeps_its_row(post: Post) -> None:
     uid = server.deliver(simple_message("Move me"))
     post.start_engine()
     account = post.synced(server)
-    message, archive = post.messages(account.id)[uid], post.folder(account.id, "Archive")
-    assert archive is not None
+    message, archive = post.messages(account.id)[uid], post.get_folder(account.id, "Archive")
     with post.parts.public.session() as db:
         actions.move(db, post.owner.id, [message.id], archive.id, post.parts.clock, post.parts.bus)
     wait_for(lambda: len(server.get("Archive").messages) == 1)
