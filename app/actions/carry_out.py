@@ -163,11 +163,12 @@ def finish(db: Session, action: Action, applied: Applied, now: datetime, bus: Bu
     if row_count(db.execute(running.values(state=ActionState.DONE, finished_at=now, error=""))):
         _settle(db, action, applied)
     db.commit()
-    bus.ring(*_shown(action))
+    bus.ring(*_shown(db, action))
 
 
 def _settle(db: Session, action: Action, applied: Applied) -> None:
-    if action.target_id is None:
+    """On a view COPYUID would tell UIDs of the label's own folder; those in All Mail come with its next delta."""
+    if action.target_id is None or action.kind is ActionKind.LABEL:
         return
     moved = action.kind is ActionKind.MOVE
     row_ids = action.message_ids if moved else [before["copy"] for before in action.before]
@@ -175,7 +176,7 @@ def _settle(db: Session, action: Action, applied: Applied) -> None:
     uids = {
         row_id: applied.copied[uid] for row_id, uid in zip(row_ids, action.uids, strict=True) if uid in applied.copied
     }
-    if target is None or not _same_validity(target, applied):
+    if target is None or target.label is not None or not _same_validity(target, applied):
         return
     rows.settle(db, action.account_id, action.target_id, uids)
     tell_uids(db, action.account_id, action.target_id, uids)
@@ -193,7 +194,7 @@ def refuse(db: Session, action: Action, words: str, bus: Bus) -> None:
     if current is not None and current.state in WAITING:
         turn_back(db, current, ActionState.REFUSED, words)
     db.commit()
-    bus.ring(*_shown(action))
+    bus.ring(*_shown(db, action))
 
 
 def postpone(db: Session, action: Action, now: datetime) -> None:
@@ -205,6 +206,6 @@ def postpone(db: Session, action: Action, now: datetime) -> None:
     db.commit()
 
 
-def _shown(action: Action) -> list[Bell]:
+def _shown(db: Session, action: Action) -> list[Bell]:
     """Those who show it; the engine knows already."""
-    return bells(action)[1:]
+    return bells(db, action)[1:]

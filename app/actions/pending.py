@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from app.actions.models import Action, ActionKind, ActionState
 from app.mirror import flags as mail_flags
-from app.mirror import rows, snapshot
+from app.mirror import labels, rows, snapshot
+from app.mirror.counters import chunks
+from app.mirror.models import Folder
 from app.mirror.rows import MESSAGE
 
 WAITING = (ActionState.PENDING, ActionState.RUNNING)
@@ -48,9 +50,10 @@ def turn_back(db: Session, action: Action, state: ActionState, words: str = "") 
 
 def _built_on(db: Session, action: Action) -> Sequence[Action]:
     """Waiting actions on messages where `action` put them."""
-    if action.target_id is None:
+    store_id = find_target_store(db, action)
+    if store_id is None:
         return []
-    there = [a for a in pending_actions(db, action.account_id) if a.id > action.id and a.folder_id == action.target_id]
+    there = [a for a in pending_actions(db, action.account_id) if a.id > action.id and a.folder_id == store_id]
     messages = set(action.message_ids)
     return [later for later in there if messages.intersection(later.message_ids)]
 
@@ -80,7 +83,7 @@ def changes_of(action: Action) -> Sequence[tuple[int, frozenset[str], frozenset[
 
 def current_flags(db: Session, row_ids: Sequence[int]) -> Mapping[int, frozenset[str]]:
     found = {}
-    for chunk in rows.chunks(row_ids):
+    for chunk in chunks(row_ids):
         for row in db.execute(select(MESSAGE).where(MESSAGE.c.id.in_(chunk))):
             found[row.id] = flags_of(row)
     return found
@@ -97,10 +100,21 @@ def flags_of(row: Any) -> frozenset[str]:
     )
 
 
+def find_target_store(db: Session, action: Action) -> int | None:
+    """The folder whose rows a move or copy changed: All Mail where the target is a view."""
+    if action.kind not in (ActionKind.MOVE, ActionKind.COPY):
+        return None
+    target = db.get(Folder, action.target_id) if action.target_id else None
+    return labels.find_store(db, target).id if target else None
+
+
 def _revert_move(db: Session, action: Action) -> None:
-    if action.target_id is not None:
+    store_id = find_target_store(db, action)
+    if store_id is not None:
         home = dict(zip(action.message_ids, action.uids, strict=True))
-        rows.move(db, action.account_id, action.target_id, action.folder_id, home)
+        rows.move(db, action.account_id, store_id, action.folder_id, home)
+        old = zip(action.message_ids, action.before, strict=True) if action.before else ()
+        rows.set_labels(db, action.folder_id, {row_id: before["labels"] for row_id, before in old})
 
 
 def _revert_copy(db: Session, action: Action) -> None:
@@ -116,8 +130,12 @@ def _revert_expunge(db: Session, action: Action) -> None:
 
 
 def _revert_labels(db: Session, action: Action) -> None:
-    for row_id, before in zip(action.message_ids, action.before, strict=True):
-        db.execute(update(MESSAGE).where(MESSAGE.c.id == row_id).values(labels="\n".join(before["labels"])))
+    """Only what the action changed goes back: a label given since stays."""
+    there = select(MESSAGE.c.id, MESSAGE.c.labels).where(MESSAGE.c.id.in_(action.message_ids))
+    now = {row.id: frozenset(row.labels.splitlines()) for row in db.execute(there)}
+    changes = [change for change in changes_of(action) if change[0] in now]
+    old = {row_id: (now[row_id] - added) | removed for row_id, added, removed in changes}
+    rows.set_labels(db, action.folder_id, old)
 
 
 _REVERTS = {
@@ -143,9 +161,10 @@ def void_actions(db: Session, account_id: int, folder_id: int) -> None:
     for action in pending_actions(db, account_id):
         if action.folder_id != folder_id or all(uid < 0 for uid in action.uids):
             continue
-        if action.kind is ActionKind.MOVE and action.target_id is not None:
+        store_id = find_target_store(db, action)
+        if action.kind is ActionKind.MOVE and store_id is not None:
             unknown = select(MESSAGE.c.id).where(MESSAGE.c.id.in_(action.message_ids), MESSAGE.c.uid < 0)
-            rows.remove(db, account_id, action.target_id, db.scalars(unknown).all())
+            rows.remove(db, account_id, store_id, db.scalars(unknown).all())
         if action.kind is ActionKind.COPY:
             _revert_copy(db, action)
         db.execute(update(Action).where(Action.id == action.id).values(state=ActionState.REFUSED))

@@ -23,7 +23,7 @@ from app.bus import Bell, Bus, Topic
 from app.clock import Clock
 from app.db import row_count
 from app.errors import ActionRefused, BadInput, NoSuchFolder, NoSuchMessage, NotFound
-from app.mirror import queries, rows, snapshot
+from app.mirror import labels, queries, rows, snapshot
 from app.mirror.folders import get_role_folder
 from app.mirror.models import Folder
 from app.mirror.rows import MESSAGE
@@ -68,12 +68,14 @@ class _Deed:
         self.db.commit()
         self.db.expire_all()
         if action is not None:
-            self.bus.ring(*bells(action))
+            self.bus.ring(*bells(self.db, action))
         return action
 
 
-def bells(action: Action) -> list[Bell]:
-    folders = [folder_id for folder_id in (action.folder_id, action.target_id) if folder_id]
+def bells(db: Session, action: Action) -> list[Bell]:
+    """Those for the engine, for pages that show a folder the action changed (on Gmail its views, too), and the tree."""
+    named = {folder_id for folder_id in (action.folder_id, action.target_id) if folder_id}
+    folders = sorted(named | labels.take_changed(db))
     shown = [Bell(Topic.FOLDER, folder_id) for folder_id in folders]
     return [Bell(Topic.ACTIONS, action.account_id), *shown, Bell(Topic.TREE, action.user_id)]
 
@@ -139,6 +141,7 @@ def _change(
     remove: frozenset[str],
     before: Mapping[int, Mapping[str, Any]],
     show: Callable[[Collection[int]], None],
+    target_id: int | None = None,
 ) -> Action | None:
     """Write an action on the messages in `before`: those it changes."""
     changed = _Deed(
@@ -147,7 +150,7 @@ def _change(
     if not changed.messages:
         return deed.end(None)
     old = [dict(before[message.id]) for message in changed.messages]
-    action = changed.write(kind, verb, add=sorted(add), remove=sorted(remove), before=old)
+    action = changed.write(kind, verb, add=sorted(add), remove=sorted(remove), before=old, target_id=target_id)
     show(before.keys())
     return changed.end(action)
 
@@ -167,18 +170,24 @@ def label(
     return _label(_begin(db, user_id, message_ids, clock, bus), frozenset(add), frozenset(remove), deed)
 
 
-def _label(deed: _Deed, add: frozenset[str], remove: frozenset[str], verb: str) -> Action | None:
+def _label(
+    deed: _Deed, add: frozenset[str], remove: frozenset[str], verb: str, target_id: int | None = None
+) -> Action | None:
     if any("\n" in name or "\r" in name or "\0" in name for name in (*add, *remove)):
         deed.db.rollback()
         raise BadInput("label", _("A label is one line of text."))
-    after = {m.id: "\n".join(sorted((frozenset(m.labels.splitlines()) - remove) | add)) for m in deed.messages}
-
-    def show(changed: Collection[int]) -> None:
-        for row_id in changed:
-            deed.db.execute(update(MESSAGE).where(MESSAGE.c.id == row_id).values(labels=after[row_id]))
-
-    before = {m.id: {"labels": m.labels.splitlines()} for m in deed.messages if m.labels != after[m.id]}
-    return _change(deed, ActionKind.LABEL, verb, add=add, remove=remove, before=before, show=show)
+    before = {message.id: frozenset(message.labels.splitlines()) for message in deed.messages}
+    after = {row_id: (words - remove) | add for row_id, words in before.items()}
+    return _change(
+        deed,
+        ActionKind.LABEL,
+        verb,
+        add=add,
+        remove=remove,
+        before={row_id: {"labels": sorted(words)} for row_id, words in before.items() if words != after[row_id]},
+        show=lambda changed: rows.set_labels(deed.db, deed.folder.id, {row_id: after[row_id] for row_id in changed}),
+        target_id=target_id,
+    )
 
 
 def move(
@@ -190,18 +199,42 @@ def move(
     bus: Bus,
     *,
     deed: str = "move",
+    seen_in: int | None = None,
 ) -> Action | None:
-    """Move to another folder of the same account.  Raises NoSuchFolder."""
-    return _move(_begin(db, user_id, message_ids, clock, bus), target_id, deed)
+    """Move to another folder of the same account.  Raises NoSuchFolder.
+
+    On Gmail messages of All Mail stay there: they get the label of the target and lose that of the view `seen_in`.
+    """
+    begun = _begin(db, user_id, message_ids, clock, bus)
+    return _move(begun, target_id, deed, leaves=_label_left(begun, seen_in))
 
 
-def _move(deed: _Deed, target_id: int, verb: str) -> Action | None:
+def _label_left(deed: _Deed, seen_in: int | None) -> frozenset[str]:
+    """The label a move out of a view takes away; stars and Gmail's own marks stay."""
+    view = deed.db.get(Folder, seen_in) if seen_in else None
+    if view is None or view.account_id != deed.folder.account_id or view.role not in (None, Role.INBOX):
+        return frozenset()
+    return frozenset({view.label} if view.label else ())
+
+
+def _move(deed: _Deed, target_id: int, verb: str, *, leaves: frozenset[str] = frozenset()) -> Action | None:
     target = _target(deed, target_id)
-    if target.id == deed.folder.id:
-        return deed.end(None)
-    action = deed.write(ActionKind.MOVE, verb, target_id=target.id)
+    store = labels.find_store(deed.db, target)
+    given = frozenset({target.label} if target.label else ())
+    if store.id == deed.folder.id:
+        return _label(deed, given, leaves - given, verb, target.id)
+    return _move_rows(deed, target, store, given, verb)
+
+
+def _move_rows(deed: _Deed, target: Folder, store: Folder, given: frozenset[str], verb: str) -> Action | None:
+    """A real move; on Gmail it takes messages out of the inbox, and into a view by putting them into All Mail."""
+    old = {message.id: frozenset(message.labels.splitlines()) for message in deed.messages}
+    kept = [{"labels": sorted(words)} for words in old.values()] if any(old.values()) or given else []
+    action = deed.write(ActionKind.MOVE, verb, target_id=target.id, before=kept)
     unknown = {message.id: -message.id for message in deed.messages}
-    rows.move(deed.db, deed.folder.account_id, deed.folder.id, target.id, unknown)
+    rows.move(deed.db, deed.folder.account_id, deed.folder.id, store.id, unknown)
+    new = {row_id: (words - {labels.INBOX}) | given for row_id, words in old.items()}
+    rows.set_labels(deed.db, store.id, {row_id: words for row_id, words in new.items() if words != old[row_id]})
     return deed.end(action)
 
 
@@ -223,6 +256,8 @@ def copy(
 ) -> Action | None:
     """Copy to a folder of the same account.  Raises NoSuchFolder."""
     deed = _begin(db, user_id, message_ids, clock, bus)
+    if labels.has_views(db, deed.folder.account_id):
+        return _move(deed, target_id, "copy")  # a second place is a second label: nothing is ever there twice
     target = _target(deed, target_id)
     apart = {_FAR_BELOW - place: message for place, message in enumerate(deed.messages)}
     copies = [{**message._mapping, "folder_id": target.id, "uid": uid} for uid, message in apart.items()]
@@ -238,7 +273,8 @@ def copy(
 
 def archive(db: Session, user_id: int, message_ids: Iterable[int], clock: Clock, bus: Bus) -> Action | None:
     """Move to the archive; for Gmail that is All Mail, so only the inbox loses the message."""
-    return _move_to_role(_begin(db, user_id, message_ids, clock, bus), Role.ARCHIVE, "archive")
+    deed = _begin(db, user_id, message_ids, clock, bus)
+    return _move_to_role(deed, Role.ARCHIVE, "archive", leaves=frozenset({labels.INBOX}))
 
 
 def junk(db: Session, user_id: int, message_ids: Iterable[int], clock: Clock, bus: Bus) -> Action | None:
@@ -258,8 +294,8 @@ def delete(db: Session, user_id: int, message_ids: Iterable[int], clock: Clock, 
     return _move_to_role(deed, Role.TRASH, "delete")
 
 
-def _move_to_role(deed: _Deed, role: Role, verb: str) -> Action | None:
-    return _move(deed, get_role_folder(deed.db, deed.folder.account_id, role).id, verb)
+def _move_to_role(deed: _Deed, role: Role, verb: str, *, leaves: frozenset[str] = frozenset()) -> Action | None:
+    return _move(deed, get_role_folder(deed.db, deed.folder.account_id, role).id, verb, leaves=leaves)
 
 
 def _undo_time(db: Session, user_id: int) -> timedelta:
@@ -294,7 +330,7 @@ def undo(db: Session, user_id: int, action_id: int, clock: Clock, bus: Bus) -> N
         turn_back(db, action, ActionState.UNDONE)
         db.commit()
         db.expire_all()
-        bus.ring(*bells(action))
+        bus.ring(*bells(db, action))
         return
     db.refresh(action)
     db.rollback()  # frees the lock: each reversing action takes it again
@@ -312,14 +348,27 @@ def _reverse(db: Session, action: Action, clock: Clock, bus: Bus) -> None:
                 with suppress(NoSuchMessage):
                     again(db, who, row_ids, removed, added, clock, bus, deed="undo")
         case ActionKind.MOVE:
-            with suppress(NoSuchMessage):
-                move(db, who, action.message_ids, action.folder_id, clock, bus, deed="undo")
+            for home_id, moved in _homes(db, action).items():
+                with suppress(NoSuchMessage):
+                    move(db, who, moved, home_id, clock, bus, deed="undo")
         case ActionKind.COPY:
             copies = [before["copy"] for before in action.before]
             with suppress(NoSuchMessage):
                 _expunge(_begin(db, who, copies, clock, bus), timedelta())
         case ActionKind.EXPUNGE:
             raise ActionRefused(_("These messages are deleted for good."))
+
+
+def _homes(db: Session, action: Action) -> Mapping[int, Sequence[int]]:
+    """Where moved messages belong, folder to rows: what a move took out of Gmail's inbox goes back there."""
+    inbox = labels.find_view(db, action.account_id, labels.INBOX)
+    if inbox is None or not action.before or labels.find_store(db, inbox).id != action.folder_id:
+        return {action.folder_id: action.message_ids}
+    homes: dict[int, list[int]] = {}
+    for row_id, before in zip(action.message_ids, action.before, strict=True):
+        home_id = inbox.id if labels.INBOX in before["labels"] else action.folder_id
+        homes.setdefault(home_id, []).append(row_id)
+    return homes
 
 
 def _grouped(action: Action) -> list[tuple[list[int], frozenset[str], frozenset[str]]]:

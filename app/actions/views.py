@@ -40,7 +40,8 @@ def require_sign_in() -> ResponseReturnValue | None:
 def act() -> ResponseReturnValue:
     """Do `do` to the messages `message`; with `view=conversations`, to all of their conversations in the folder.
 
-    `do` is a name of DEEDS; for move and copy with the folder's id, "move:12" or in `target`.  Script gets JSON
+    `do` is a name of DEEDS; for move and copy with the folder's id, "move:12" or in `target`; `folder` is the one the
+    messages are seen in.  Script gets JSON
     {words, undo}, a form a redirect to `next`.
     """
     return _answered(_act)
@@ -110,14 +111,21 @@ def _plain(deed: Callable[..., Action | None]) -> Deed:
     return plain
 
 
-def _to_folder(deed: Callable[..., Action | None]) -> Deed:
-    def to_folder(ids: Sequence[int], target: str) -> Action | None:
-        if not _is_id(target):
-            raise BadInput("target", _("Choose a folder."))
-        parts = runtime()
-        return deed(g.db, current_user.id, ids, int(target), parts.clock, parts.bus)
+def _move(ids: Sequence[int], target: str) -> Action | None:
+    parts, seen_in = runtime(), request.form.get("folder", "")
+    shown = int(seen_in) if _is_id(seen_in) else None
+    return service.move(g.db, current_user.id, ids, _target(target), parts.clock, parts.bus, seen_in=shown)
 
-    return to_folder
+
+def _copy(ids: Sequence[int], target: str) -> Action | None:
+    parts = runtime()
+    return service.copy(g.db, current_user.id, ids, _target(target), parts.clock, parts.bus)
+
+
+def _target(folder: str) -> int:
+    if not _is_id(folder):
+        raise BadInput("target", _("Choose a folder."))
+    return int(folder)
 
 
 def _labels(*, adds: bool) -> Deed:
@@ -140,8 +148,8 @@ DEEDS: Mapping[str, Deed] = {
     "delete": _plain(service.delete),
     "junk": _plain(service.junk),
     "not-junk": _plain(service.not_junk),
-    "move": _to_folder(service.move),
-    "copy": _to_folder(service.copy),
+    "move": _move,
+    "copy": _copy,
     "label": _labels(adds=True),
     "unlabel": _labels(adds=False),
 }

@@ -5,7 +5,7 @@ Everything is idempotent: a step that was cut off is simply done again.  Which s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import overload
@@ -20,6 +20,7 @@ from app.engine import plan
 from app.engine.desk import Desk
 from app.engine.plan import KnownFolder
 from app.errors import NoSuchFolder
+from app.mirror import labels
 from app.mirror import service as mirror
 from app.mirror.models import Folder, Message
 from app.sources import Delta, FolderState, MailSource, RemoteFolder, RemoteMessage, Role
@@ -142,10 +143,16 @@ def sync_folder(desk: Desk, source: MailSource, folder: KnownFolder, since: Fold
     delta = source.changes(folder.name, since, KnownUids(desk, folder.id))
     with desk.session() as db:
         changed = mirror.apply_delta(db, folder.id, delta, asked_at)
-    if changed:
-        desk.ring(Topic.FOLDER, folder.id)
-        desk.ring_tree()
+    _ring(desk, changed)
     return delta
+
+
+def _ring(desk: Desk, changed: Collection[int]) -> None:
+    """Pages that show one of these folders, and the trees."""
+    for folder_id in changed:
+        desk.ring(Topic.FOLDER, folder_id)
+    if changed:
+        desk.ring_tree()
 
 
 def mark_incomplete(desk: Desk, folder: KnownFolder) -> None:
@@ -200,8 +207,9 @@ class Backfill:
             sync_folder(self.desk, source, self.folder, self._started)
         with self.desk.session() as db:
             mirror.mark_complete(db, self.folder.id)
+            changed = {self.folder.id, *labels.take_changed(db)}
         _note_done(self.desk, _mirrored_messages(self.desk))
-        self.desk.ring(Topic.FOLDER, self.folder.id)
+        _ring(self.desk, changed)
 
 
 def _pieces(messages: Sequence[RemoteMessage]) -> Iterator[Sequence[RemoteMessage]]:

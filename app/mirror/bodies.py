@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.accounts.models import MailAccount
 from app.errors import NoSuchMessage, NotFound
+from app.mirror.counters import chunks as in_chunks
 from app.mirror.models import BodyChunk, CachedSection, Message
-from app.mirror.rows import chunks as in_chunks
 from app.mirror.rows import lock_account
 from app.vault import secretbox
 from app.vault.secretbox import Vault

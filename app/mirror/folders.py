@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from app.accounts.models import MailAccount
 from app.actions.pending import pending_actions
-from app.mirror import rows
+from app.mirror import rows, view_folders
+from app.mirror.counters import AT_ONCE
 from app.mirror.models import Folder
-from app.mirror.rows import AT_ONCE, MESSAGE
+from app.mirror.rows import MESSAGE
 from app.sources import FolderStatus, RemoteFolder, Role
 
 MAX_FOLDERS = 10_000
@@ -75,9 +76,14 @@ def store_folders(db: Session, account_id: int, remote: Sequence[RemoteFolder]) 
     Counters come from STATUS until a folder's first sync is through; after that they are the mirror's own.
     """
     unique = {folder.name: folder for folder in remote[:MAX_FOLDERS]}
-    if not _differs(db, account_id, unique):
-        return
+    if _differs(db, account_id, unique):
+        _store(db, account_id, unique)
+    view_folders.build_missing(db, account_id)
+
+
+def _store(db: Session, account_id: int, unique: Mapping[str, RemoteFolder]) -> None:
     rows.lock_account(db, account_id)
+    _empty_turned(db, account_id, unique)
     stored = _stored(db, account_id)
     known = [KnownFolder(row.id, row.name, row.uidvalidity, row.uidnext) for row in stored]
     plan = plan_tree(known, list(unique.values()))
@@ -120,6 +126,7 @@ def _listing(remote: RemoteFolder) -> dict[str, Any]:
         "role": remote.role,
         "selectable": remote.selectable,
         "subscribed": remote.subscribed,
+        "label": remote.label,
     }
 
 
@@ -148,12 +155,26 @@ def _remove_gone(db: Session, account_id: int, gone: Sequence[int]) -> None:
             _remove(db, account_id, folder_id)
 
 
-def _remove(db: Session, account_id: int, folder_id: int) -> None:
+def _empty_turned(db: Session, account_id: int, remote: Mapping[str, RemoteFolder]) -> None:
+    """Folders that became views, or views that became folders: All Mail was shown to IMAP, or hidden from it."""
+    for row in _stored(db, account_id):
+        if row.name in remote and (row.label is None) != (remote[row.name].label is None):
+            _empty(db, account_id, row.id)
+            rows.lock_account(db, account_id)
+            _update(db, row.id, {**NEW, "uidvalidity": None, "highestmodseq": None})
+
+
+def _empty(db: Session, account_id: int, folder_id: int) -> None:
     some = select(MESSAGE.c.id).where(MESSAGE.c.folder_id == folder_id).limit(AT_ONCE)
     while doomed := db.scalars(some).all():
         rows.lock_account(db, account_id)
         rows.remove(db, account_id, folder_id, doomed)
         db.commit()
+    view_folders.empty(db, account_id, folder_id)
+
+
+def _remove(db: Session, account_id: int, folder_id: int) -> None:
+    _empty(db, account_id, folder_id)
     db.execute(delete(Folder).where(Folder.id == folder_id), execution_options={"synchronize_session": False})
     db.commit()
 

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from app.mirror import rows
 from app.mirror.conversations import Linked, assign
+from app.mirror.counters import chunks
 from app.mirror.envelope import Envelope
 from app.mirror.models import ConversationLink
-from app.mirror.rows import MESSAGE, chunks
+from app.mirror.rows import MESSAGE
 from app.sources import RemoteMessage
 
 LINK = cast(sa.Table, ConversationLink.__table__)

@@ -16,6 +16,9 @@ class Folder(Base):
     """A folder of an account, its sync state (RFC 9051 §2.3.1.1, RFC 7162) and its counters.
 
     `total` and `unread` are kept in the same transaction as the messages they count: no page ever counts rows.
+
+    A folder with a `label` is a *view* (Gmail, X-GM-EXT-1): it holds no messages of its own but shows those of All Mail
+    that have the label, by its rows of LabelEntry.  It has no sync state; `complete` says that its counters are ours.
     """
 
     __tablename__ = "folder"
@@ -28,6 +31,7 @@ class Folder(Base):
     role: Mapped[Role | None]
     selectable: Mapped[bool] = mapped_column(default=True)
     subscribed: Mapped[bool] = mapped_column(default=True)
+    label: Mapped[str | None] = mapped_column(Text)  # the label a view shows; None: a folder with messages of its own
     uidvalidity: Mapped[int | None] = mapped_column(BigInteger)
     uidnext: Mapped[int] = mapped_column(BigInteger, default=0)
     highestmodseq: Mapped[int | None] = mapped_column(BigInteger)
@@ -117,6 +121,46 @@ class Message(Base):
     conversation_id: Mapped[int] = mapped_column(BigInteger)
     leads: Mapped[bool]
     gmail_msgid: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class LabelEntry(Base):
+    """A message of All Mail under one of its labels: what the list of a view is sorted and filtered by.
+
+    `folder_id` is the view's.  The rest repeats the message's row (`leads` means the same, within the view), so that a
+    page of a view is one walk along an index, as a page of a folder is.
+    """
+
+    __tablename__ = "label_entry"
+    __table_args__ = (
+        Index("ix_label_entry_list", "folder_id", "received_at", "uid"),
+        *(
+            Index(
+                f"ix_label_entry_list_{name}",
+                "folder_id",
+                "received_at",
+                "uid",
+                sqlite_where=text(condition),
+                postgresql_where=text(condition),
+            )
+            for name, condition in (
+                ("conversations", "leads"),
+                ("unread", "NOT seen"),
+                ("flagged", "flagged"),
+                ("attachments", "has_attachments"),
+            )
+        ),
+        Index("ix_label_entry_conversation", "conversation_id", "folder_id"),
+    )
+
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id", ondelete="CASCADE"), primary_key=True)
+    folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(BigInteger)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    uid: Mapped[int] = mapped_column(BigInteger)
+    seen: Mapped[bool]
+    flagged: Mapped[bool]
+    has_attachments: Mapped[bool]
+    leads: Mapped[bool] = mapped_column(default=False)
 
 
 class ConversationLink(Base):

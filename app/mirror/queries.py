@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.accounts.models import MailAccount
 from app.errors import NoSuchFolder, NoSuchMessage
-from app.mirror.models import Folder, Message
+from app.mirror.models import Folder, LabelEntry, Message
 from app.mirror.tree import AccountRow, AccountTree, FolderRow, display_order
 from app.sources import Role
 
@@ -112,11 +112,18 @@ ROW_COLUMNS = tuple(getattr(Message, name) for name in ROW_NAMES)
 
 # Written as the partial indexes are: SQLite uses one only where the query holds its condition word for word, and
 # SQLAlchemy would write "leads = 1" there.
-LEADS = sa.text("message.leads")
+LEADS = "{table}.leads"
 CONDITIONS: Mapping[ListFilter, str] = {
     ListFilter.UNREAD: "NOT {table}.seen",
     ListFilter.FLAGGED: "{table}.flagged",
     ListFilter.ATTACHMENTS: "{table}.has_attachments",
+}
+
+
+Listed = type[Message] | type[LabelEntry]
+SAME_FOLDER: Mapping[Listed, str] = {
+    Message: "newer.account_id = message.account_id AND +newer.folder_id = message.folder_id",
+    LabelEntry: "+newer.folder_id = label_entry.folder_id",
 }
 
 
@@ -158,15 +165,17 @@ def list_messages(
     db: Session, folder_id: int, *, before: Cursor | None = None, limit: int = 50, filter: ListFilter = ListFilter.ALL
 ) -> Sequence[ListRow]:
     """Single messages of a folder, newest first."""
-    return _rows(db, _page(folder_id, before, limit, _conditions(filter)))
+    listed = _listed(db, folder_id)
+    return _rows(db, _page(listed, folder_id, before, limit, _conditions(listed, filter)))
 
 
 def list_conversations(
     db: Session, folder_id: int, *, before: Cursor | None = None, limit: int = 50, filter: ListFilter = ListFilter.ALL
 ) -> Sequence[ListRow]:
     """Conversations of a folder by their newest message in it (with a filter: the newest that fits), newest first."""
-    lead = LEADS if filter is ListFilter.ALL else _newest_that_fits(filter)
-    rows = _rows(db, _page(folder_id, before, limit, [*_conditions(filter), lead]))
+    listed = _listed(db, folder_id)
+    lead = _text(LEADS, listed) if filter is ListFilter.ALL else _newest_that_fits(listed, filter)
+    rows = _rows(db, _page(listed, folder_id, before, limit, [*_conditions(listed, filter), lead]))
     summaries = conversation_summaries(db, rows)
     return [replace(row, conversation=summaries.get(row.conversation_id)) for row in rows]
 
@@ -176,14 +185,26 @@ def next_cursor(rows: Sequence[ListRow], limit: int = 50) -> Cursor | None:
     return Cursor.of(rows[-1]) if len(rows) >= limit else None
 
 
+def _listed(db: Session, folder_id: int) -> Listed:
+    """What a folder lists: its messages, or, where it is a view, the entries of All Mail's."""
+    is_view = db.scalar(select(Folder.label.is_not(None)).where(Folder.id == folder_id))
+    return LabelEntry if is_view else Message
+
+
 def _page(
-    folder_id: int, before: Cursor | None, limit: int, conditions: Iterable[sa.ColumnElement[bool] | sa.TextClause]
+    listed: Listed,
+    folder_id: int,
+    before: Cursor | None,
+    limit: int,
+    conditions: Iterable[sa.ColumnElement[bool] | sa.TextClause],
 ) -> sa.Select[Any]:
-    page = select(*ROW_COLUMNS).where(Message.folder_id == folder_id, *conditions)
+    page = select(*ROW_COLUMNS).where(listed.folder_id == folder_id, *conditions)
+    if listed is LabelEntry:
+        page = page.join(LabelEntry, LabelEntry.message_id == Message.id)
     if before is not None:
-        place = sa.tuple_(Message.received_at, Message.uid)
+        place = sa.tuple_(listed.received_at, listed.uid)
         page = page.where(place < sa.tuple_(*_literals(before)))
-    return page.order_by(Message.received_at.desc(), Message.uid.desc()).limit(limit)
+    return page.order_by(listed.received_at.desc(), listed.uid.desc()).limit(limit)
 
 
 def _literals(cursor: Cursor) -> tuple[sa.BindParameter[datetime], sa.BindParameter[int]]:
@@ -193,26 +214,29 @@ def _literals(cursor: Cursor) -> tuple[sa.BindParameter[datetime], sa.BindParame
     )
 
 
-def _conditions(filter: ListFilter) -> list[sa.TextClause]:
-    return [] if filter is ListFilter.ALL else [sa.text(CONDITIONS[filter].format(table="message"))]
+def _text(condition: str, listed: Listed) -> sa.TextClause:
+    return sa.text(condition.format(table=listed.__tablename__))
 
 
-def _newest_that_fits(filter: ListFilter) -> sa.ColumnElement[bool]:
+def _conditions(listed: Listed, filter: ListFilter) -> list[sa.TextClause]:
+    return [] if filter is ListFilter.ALL else [_text(CONDITIONS[filter], listed)]
+
+
+def _newest_that_fits(listed: Listed, filter: ListFilter) -> sa.ColumnElement[bool]:
     """No newer message of the conversation in the folder fits too.
 
-    The plus keeps the planners from walking through the whole folder's list: ix_message_conversation has few rows.
+    The plus keeps the planners from walking through the whole list: of one conversation there are few rows.
     """
-    newer = aliased(Message, name="newer")
+    newer = aliased(listed, name="newer")
     return ~(
         sa.exists()
         .where(
-            newer.account_id == Message.account_id,
-            newer.conversation_id == Message.conversation_id,
-            sa.text("+newer.folder_id = message.folder_id"),
+            newer.conversation_id == listed.conversation_id,
+            sa.text(SAME_FOLDER[listed]),
             sa.text(CONDITIONS[filter].format(table="newer")),
-            sa.tuple_(newer.received_at, newer.uid) > sa.tuple_(Message.received_at, Message.uid),
+            sa.tuple_(newer.received_at, newer.uid) > sa.tuple_(listed.received_at, listed.uid),
         )
-        .correlate(Message)
+        .correlate(Message, LabelEntry)
     )
 
 

@@ -1,4 +1,5 @@
-"""Changes of message rows, with everything that hangs on them: counters, and which message leads its conversation.
+"""Changes of message rows, with everything that hangs on them: counters, which message leads its
+conversation, and the views that show it.
 
 For services only: nothing here commits.  Whoever writes rows of an account holds its lock until the commit, so that
 the engine and the web never count past each other.
@@ -7,10 +8,9 @@ the engine and the web never count past each other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import delete, insert, select, update
@@ -20,19 +20,12 @@ from app.accounts.models import MailAccount
 from app.db import row_count
 from app.errors import NotFound
 from app.mirror import flags as mail_flags
-from app.mirror.models import Folder, Message
+from app.mirror import labels
+from app.mirror.counters import chunks, count
+from app.mirror.models import Message
 
 MESSAGE = cast(sa.Table, Message.__table__)
-AT_ONCE = 250
-"""Rows in one statement or commit: each takes some 20 ms."""
-
-Item = TypeVar("Item")
-
-
-def chunks(items: Iterable[Item], size: int = AT_ONCE) -> Iterator[list[Item]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
+MAX_LABELS_CHARS = 2_000
 
 
 def lock_account(db: Session, account_id: int) -> None:
@@ -41,29 +34,6 @@ def lock_account(db: Session, account_id: int) -> None:
     if row_count(db.execute(touched, execution_options={"synchronize_session": False})) == 0:
         db.rollback()
         raise NotFound
-
-
-def count(db: Session, folder_id: int, *, total: int = 0, unread: int = 0) -> None:
-    """Add to a folder's counters; they never fall below nothing."""
-    if total or unread:
-        values = {"total": _at_least_zero(Folder.total + total), "unread": _at_least_zero(Folder.unread + unread)}
-        _update_folder(db, folder_id, values)
-
-
-def _at_least_zero(value: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    return sa.case((value < 0, 0), else_=value)
-
-
-def _update_folder(db: Session, folder_id: int, values: Mapping[str, Any]) -> None:
-    changed = update(Folder).where(Folder.id == folder_id).values(**values)
-    db.execute(changed, execution_options={"synchronize_session": False})
-
-
-def recount(db: Session, folder_id: int) -> None:
-    """Counters from the rows themselves: once, when a folder's first sync ends."""
-    in_folder = select(sa.func.count()).select_from(Message).where(Message.folder_id == folder_id)
-    unread = in_folder.where(sa.text("NOT message.seen"))
-    _update_folder(db, folder_id, {"total": in_folder.scalar_subquery(), "unread": unread.scalar_subquery()})
 
 
 def set_flags(db: Session, folder_id: int, flags: Mapping[int, Collection[str]]) -> None:
@@ -84,6 +54,21 @@ def _set_flags(db: Session, folder_id: int, flags: Mapping[int, Collection[str]]
         db.execute(update(MESSAGE).where(MESSAGE.c.id.in_(row_ids)).values(**marks._asdict()))
     are_unread = sum(not marks.seen for marks in columns.values())
     count(db, folder_id, unread=are_unread - len(were_unread))
+    labels.show(db, folder_id, flags.keys())
+
+
+def set_labels(db: Session, folder_id: int, words: Mapping[int, Collection[str]]) -> None:
+    """Give the rows, by id, these of Gmail's labels."""
+    if words:
+        by_id = update(MESSAGE).where(MESSAGE.c.id == sa.bindparam("row_id"))
+        values = [{"row_id": row_id, "words": label_lines(some)} for row_id, some in words.items()]
+        db.execute(by_id.values(labels=sa.bindparam("words")), values)
+        labels.show(db, folder_id, words.keys())
+
+
+def label_lines(words: Collection[str]) -> str:
+    """Labels as they stand in a row, one a line."""
+    return "\n".join(sorted(" ".join(label.splitlines()) for label in words))[:MAX_LABELS_CHARS]
 
 
 def move(db: Session, account_id: int, source_id: int, target_id: int, uids: Mapping[int, int]) -> None:
@@ -100,6 +85,8 @@ def move(db: Session, account_id: int, source_id: int, target_id: int, uids: Map
         to_place = update(MESSAGE).where(MESSAGE.c.id == sa.bindparam("row_id"))
         places = [{"row_id": row.id, "folder_id": target_id, "uid": uids[row.id]} for row in moving]
         db.execute(to_place.values(folder_id=sa.bindparam("folder_id"), uid=sa.bindparam("uid")), places)
+        labels.hide(db, [row.id for row in moving])
+        labels.show(db, target_id, [row.id for row in moving])
         unread = sum(not row.seen for row in moving)
         count(db, source_id, total=-len(moving), unread=-unread)
         count(db, target_id, total=len(moving), unread=unread)
@@ -114,6 +101,7 @@ def settle(db: Session, account_id: int, folder_id: int, uids: Mapping[int, int]
         here = update(MESSAGE).where(MESSAGE.c.id == sa.bindparam("row_id"), MESSAGE.c.folder_id == folder_id)
         places = [{"row_id": row_id, "told": uid} for row_id, uid in found.items()]
         db.execute(here.values(uid=sa.bindparam("told")), places)
+        labels.show(db, folder_id, chunk)
 
 
 def _clear(db: Session, account_id: int, folder_id: int, uids: Mapping[int, int]) -> None:
@@ -126,7 +114,8 @@ def remove(db: Session, account_id: int, folder_id: int, row_ids: Collection[int
     """Delete rows of one folder; what hangs on them goes with them."""
     for chunk in chunks(row_ids):
         doomed = MESSAGE.c.id.in_(chunk) & (MESSAGE.c.folder_id == folder_id)
-        gone = db.execute(select(MESSAGE.c.conversation_id, MESSAGE.c.seen).where(doomed)).all()
+        gone = db.execute(select(MESSAGE.c.id, MESSAGE.c.conversation_id, MESSAGE.c.seen).where(doomed)).all()
+        labels.hide(db, [row.id for row in gone])
         db.execute(delete(MESSAGE).where(doomed))
         count(db, folder_id, total=-len(gone), unread=-sum(not row.seen for row in gone))
         refresh_leads(db, account_id, {row.conversation_id for row in gone}, {folder_id})
@@ -137,6 +126,7 @@ def add(db: Session, account_id: int, folder_id: int, rows: Sequence[dict[str, A
     for chunk in chunks(rows):
         _crown_new(db, account_id, folder_id, chunk)
         db.execute(insert(MESSAGE), chunk)
+        labels.show_new(db, folder_id, [row["uid"] for row in chunk], counted=counted)
     if counted:
         count(db, folder_id, total=len(rows), unread=sum(not row["seen"] for row in rows))
 

@@ -7,7 +7,7 @@ sessions the engine passes in commit only while its lease holds.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,12 +21,13 @@ from app.actions.pending import actions_unseen_by, flags_of, hidden_uids, tell_u
 from app.errors import NoSuchFolder
 from app.imap.bodystructure import has_attachments
 from app.mirror import flags as mail_flags
-from app.mirror import linking, rows
+from app.mirror import labels, linking, rows, view_folders
+from app.mirror.counters import AT_ONCE, chunks, recount
 from app.mirror.envelope import Envelope, read_envelope
 from app.mirror.folders import get_role_folder, store_folders
 from app.mirror.models import Folder
 from app.mirror.plan import Known, Overlay, Plan, overlay_of, plan_changes
-from app.mirror.rows import AT_ONCE, MESSAGE, chunks
+from app.mirror.rows import MESSAGE, label_lines
 from app.sources import Delta, RemoteMessage, StoreFlags, StoreLabels
 
 __all__ = [
@@ -41,7 +42,6 @@ __all__ = [
 
 MAX_BODYSTRUCTURE_OCTETS = 16_384  # a longer one is not kept; the message is then read whole
 MAX_PREVIEW_CHARS = 200
-MAX_LABELS_CHARS = 2_000
 ALL_AT_ONCE = 2_000
 """Vanished UIDs are looked up one by one to here; beyond, all of the folder are read."""
 
@@ -53,16 +53,18 @@ def known_uids(db: Session, folder_id: int) -> Sequence[int]:
     return sorted({*mirrored, *hidden_uids(db, folder.account_id, folder_id)})
 
 
-def apply_delta(db: Session, folder_id: int, delta: Delta, asked_at: datetime) -> bool:
-    """Bring the mirror of a folder to what the server said when asked at `asked_at`; True if anything shown changed.
+def apply_delta(db: Session, folder_id: int, delta: Delta, asked_at: datetime) -> Set[int]:
+    """Bring the mirror of a folder to what the server said when asked at `asked_at`.
 
-    What people did since then stays.  Raises NoSuchFolder.
+    Returns the folders that show something else now: this one, and on Gmail the views of its messages.  What people did
+    since then stays.  Raises NoSuchFolder.
     """
     folder = _lock_folder(db, folder_id)
     changed = _start_over(db, folder) if _is_another(folder, delta) else False
     for piece in _pieces(db, folder_id, delta):
         changed |= _apply_piece(db, folder_id, piece, asked_at)
-    return _store_state(db, folder_id, delta, asked_at) or changed
+    changed |= _store_state(db, folder_id, delta, asked_at)
+    return labels.take_changed(db) | ({folder_id} if changed else set())
 
 
 def add_messages(db: Session, folder_id: int, messages: Sequence[RemoteMessage]) -> int:
@@ -82,7 +84,8 @@ def add_messages(db: Session, folder_id: int, messages: Sequence[RemoteMessage])
 def mark_complete(db: Session, folder_id: int) -> None:
     """The first sync has reached the oldest message: from here on the counters are the mirror's own."""
     _lock_folder(db, folder_id)
-    rows.recount(db, folder_id)
+    recount(db, folder_id)
+    view_folders.complete(db, folder_id)
     _set_folder(db, folder_id, complete=True)
     _commit(db)
 
@@ -134,6 +137,7 @@ def _start_over(db: Session, folder: Folder) -> bool:
     folder_id, account_id = folder.id, folder.account_id
     if folder.uidvalidity is not None:
         _set_folder(db, folder_id, uidvalidity=None, uidnext=0, highestmodseq=None, complete=False, total=0, unread=0)
+        view_folders.reopen(db, folder_id)
         void_actions(db, account_id, folder_id)
     _commit(db)
     emptied = False
@@ -206,18 +210,12 @@ _KNOWN_COLUMNS = (
 def _carry_out(db: Session, folder: Folder, plan: Plan, overlay: Overlay) -> None:
     rows.remove(db, folder.account_id, folder.id, plan.delete)
     rows.set_flags(db, folder.id, plan.flags)
+    rows.set_labels(db, folder.id, plan.labels)
     by_id = update(MESSAGE).where(MESSAGE.c.id == sa.bindparam("row_id"))
-    if plan.labels:
-        labels = [{"row_id": row_id, "words": _lines(names)} for row_id, names in plan.labels.items()]
-        db.execute(by_id.values(labels=sa.bindparam("words")), labels)
     if plan.modseqs:
         modseqs = [{"row_id": row_id, "told": modseq} for row_id, modseq in plan.modseqs.items()]
         db.execute(by_id.values(modseq=sa.bindparam("told")), modseqs)
     _insert(db, folder, plan.insert, overlay)
-
-
-def _lines(labels: frozenset[str] | Sequence[str]) -> str:
-    return "\n".join(sorted(" ".join(label.split()) for label in labels))[:MAX_LABELS_CHARS]
 
 
 def _insert(db: Session, folder: Folder, messages: Sequence[RemoteMessage], overlay: Overlay) -> None:
@@ -254,31 +252,36 @@ def _adopt(
     for row in db.execute(nameless):
         by_hash[row.message_id_hash].append(row.id)
     found = {}
-    flags = {}
+    flags, words = {}, {}
     for message, envelope in zip(messages, envelopes, strict=True):
         if candidates := by_hash.get(envelope.message_id_hash):
             found[message.uid] = candidates.pop(0)
             flags[found[message.uid]] = overlay.flags_over(message.uid, message.flags)
+            words[found[message.uid]] = _labels(message, overlay)
     if found:
         uids = {row_id: uid for uid, row_id in found.items()}
         rows.settle(db, folder.account_id, folder.id, uids)
         tell_uids(db, folder.account_id, folder.id, uids)
         rows.set_flags(db, folder.id, flags)
+        rows.set_labels(db, folder.id, words)
     return found
+
+
+def _labels(message: RemoteMessage, overlay: Overlay) -> frozenset[str]:
+    return overlay.labels_over(message.uid, message.gmail.labels) if message.gmail else frozenset()
 
 
 def _row(
     folder: Folder, message: RemoteMessage, envelope: Envelope, conversation_id: int, overlay: Overlay
 ) -> dict[str, Any]:
     structure = message.bodystructure if len(message.bodystructure) <= MAX_BODYSTRUCTURE_OCTETS else b""
-    labels = overlay.labels_over(message.uid, message.gmail.labels) if message.gmail else ()
     return {
         "account_id": folder.account_id,
         "folder_id": folder.id,
         "uid": message.uid,
         "modseq": message.modseq,
         **mail_flags.to_columns(overlay.flags_over(message.uid, message.flags))._asdict(),
-        "labels": _lines(labels) if labels else "",
+        "labels": label_lines(_labels(message, overlay)),
         "received_at": message.received_at,
         "sent_at": envelope.sent_at,
         "size_octets": message.size_octets,

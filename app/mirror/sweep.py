@@ -17,8 +17,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.accounts.models import MailAccount
 from app.actions.models import Action, ActionState
 from app.compose.models import Draft, FiledDraft
-from app.mirror import bodies, rows
-from app.mirror.models import BodyChunk, BodyRequest, CachedSection, Folder, Message
+from app.mirror import bodies
+from app.mirror.counters import AT_ONCE, chunks
+from app.mirror.models import BodyChunk, BodyRequest, CachedSection, Folder, LabelEntry, Message
 from app.outbox.models import Outgoing
 from app.users.models import User
 
@@ -30,6 +31,8 @@ ORPHANS: tuple[tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]], ..
     (MailAccount.owner_id, User.id),
     (Folder.account_id, MailAccount.id),
     (Message.folder_id, Folder.id),
+    (LabelEntry.folder_id, Folder.id),
+    (LabelEntry.message_id, Message.id),
     (CachedSection.message_id, Message.id),
     (BodyChunk.section_id, CachedSection.id),
     (BodyRequest.message_id, Message.id),
@@ -71,7 +74,7 @@ def _remove_orphans(db: Session, child: InstrumentedAttribute[Any], parent: Inst
     for lost in _lost(db, child, parent):
         left: sa.Select[Any] = select(sa.literal_column("rowid")).select_from(table).where(child == lost)
         while db.execute(left.limit(1)).first():
-            db.execute(delete(table).where(sa.literal_column("rowid").in_(left.limit(rows.AT_ONCE))))
+            db.execute(delete(table).where(sa.literal_column("rowid").in_(left.limit(AT_ONCE))))
             db.commit()
 
 
@@ -86,7 +89,7 @@ def _unlink(db: Session, child: InstrumentedAttribute[Any], parent: Instrumented
 def _forget_done(db: Session, now: datetime) -> None:
     """Actions long done: nobody undoes them any more."""
     done = Action.state.not_in((ActionState.PENDING, ActionState.RUNNING)) & (Action.created_at < now - ACTIONS_KEPT)
-    for some in rows.chunks(db.scalars(select(Action.id).where(done)).all()):
+    for some in chunks(db.scalars(select(Action.id).where(done)).all()):
         db.execute(delete(Action).where(Action.id.in_(some)), execution_options={"synchronize_session": False})
         db.commit()
 

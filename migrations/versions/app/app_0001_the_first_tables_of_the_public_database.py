@@ -202,6 +202,7 @@ def upgrade() -> None:
         sa.Column("role", sa.String(length=20), nullable=True),
         sa.Column("selectable", sa.Boolean(), nullable=False),
         sa.Column("subscribed", sa.Boolean(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=True),
         sa.Column("uidvalidity", sa.BigInteger(), nullable=True),
         sa.Column("uidnext", sa.BigInteger(), nullable=False),
         sa.Column("highestmodseq", sa.BigInteger(), nullable=True),
@@ -422,6 +423,57 @@ def upgrade() -> None:
         batch_op.create_index("ix_draft_user", ["user_id", "updated_at"], unique=False)
 
     op.create_table(
+        "label_entry",
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("folder_id", sa.Integer(), nullable=False),
+        sa.Column("conversation_id", sa.BigInteger(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("uid", sa.BigInteger(), nullable=False),
+        sa.Column("seen", sa.Boolean(), nullable=False),
+        sa.Column("flagged", sa.Boolean(), nullable=False),
+        sa.Column("has_attachments", sa.Boolean(), nullable=False),
+        sa.Column("leads", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["folder_id"], ["folder.id"], name=op.f("fk_label_entry_folder_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["message.id"], name=op.f("fk_label_entry_message_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("message_id", "folder_id", name=op.f("pk_label_entry")),
+    )
+    with op.batch_alter_table("label_entry", schema=None) as batch_op:
+        batch_op.create_index("ix_label_entry_conversation", ["conversation_id", "folder_id"], unique=False)
+        batch_op.create_index("ix_label_entry_list", ["folder_id", "received_at", "uid"], unique=False)
+        batch_op.create_index(
+            "ix_label_entry_list_attachments",
+            ["folder_id", "received_at", "uid"],
+            unique=False,
+            sqlite_where=sa.text("has_attachments"),
+            postgresql_where=sa.text("has_attachments"),
+        )
+        batch_op.create_index(
+            "ix_label_entry_list_conversations",
+            ["folder_id", "received_at", "uid"],
+            unique=False,
+            sqlite_where=sa.text("leads"),
+            postgresql_where=sa.text("leads"),
+        )
+        batch_op.create_index(
+            "ix_label_entry_list_flagged",
+            ["folder_id", "received_at", "uid"],
+            unique=False,
+            sqlite_where=sa.text("flagged"),
+            postgresql_where=sa.text("flagged"),
+        )
+        batch_op.create_index(
+            "ix_label_entry_list_unread",
+            ["folder_id", "received_at", "uid"],
+            unique=False,
+            sqlite_where=sa.text("NOT seen"),
+            postgresql_where=sa.text("NOT seen"),
+        )
+
+    op.create_table(
         "body_chunk",
         sa.Column("section_id", sa.Integer(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -552,6 +604,25 @@ def downgrade() -> None:
 
     op.drop_table("draft_attachment")
     op.drop_table("body_chunk")
+    with op.batch_alter_table("label_entry", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_label_entry_list_unread", sqlite_where=sa.text("NOT seen"), postgresql_where=sa.text("NOT seen")
+        )
+        batch_op.drop_index(
+            "ix_label_entry_list_flagged", sqlite_where=sa.text("flagged"), postgresql_where=sa.text("flagged")
+        )
+        batch_op.drop_index(
+            "ix_label_entry_list_conversations", sqlite_where=sa.text("leads"), postgresql_where=sa.text("leads")
+        )
+        batch_op.drop_index(
+            "ix_label_entry_list_attachments",
+            sqlite_where=sa.text("has_attachments"),
+            postgresql_where=sa.text("has_attachments"),
+        )
+        batch_op.drop_index("ix_label_entry_list")
+        batch_op.drop_index("ix_label_entry_conversation")
+
+    op.drop_table("label_entry")
     with op.batch_alter_table("draft", schema=None) as batch_op:
         batch_op.drop_index("ix_draft_user")
         batch_op.drop_index("ix_draft_file_after")

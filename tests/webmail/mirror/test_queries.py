@@ -7,8 +7,9 @@ from sqlalchemy import event, text
 
 from app.errors import NoSuchFolder, NoSuchMessage
 from app.mirror import queries, service
+from app.mirror.labels import find_store
 from app.mirror.queries import Cursor, ListFilter
-from app.sources import Role
+from app.sources import GmailIds, Role
 from tests.conftest import START
 from tests.factories import make_account, make_folder, make_message, remote_message
 
@@ -21,6 +22,13 @@ def account(db, alice):
 @pytest.fixture
 def inbox(db, account):
     return make_folder(db, account)
+
+
+@pytest.fixture
+def view(db, account):
+    """Gmail's inbox: a label of messages in All Mail."""
+    make_folder(db, account, "[Gmail]/All Mail", Role.ALL)
+    return make_folder(db, account, label="\\Inbox")
 
 
 class Statements(list):
@@ -53,10 +61,16 @@ def explain(parts, db, statement, parameters):
 
 
 def fill(parts, db, folder, count=60):
+    store = find_store(db, folder)
     seeds = [
-        remote_message(n + 1, flags=["\\Seen"] * (n % 3 > 0) + ["\\Flagged"] * (n % 10 == 0)) for n in range(count)
+        remote_message(
+            n + 1,
+            flags=["\\Seen"] * (n % 3 > 0) + ["\\Flagged"] * (n % 10 == 0),
+            gmail=None if store is folder else GmailIds(n + 1, n + 1, ("\\Inbox",)),
+        )
+        for n in range(count)
     ]
-    service.add_messages(db, folder.id, seeds)
+    service.add_messages(db, store.id, seeds)
     db.refresh(folder)
     if not parts.public.is_sqlite:  # SQLite decides without statistics, as installed
         db.execute(text("ANALYZE"))
@@ -66,52 +80,63 @@ def fill(parts, db, folder, count=60):
 @pytest.mark.parametrize(
     ("ask", "filter", "index"),
     [
-        (queries.list_conversations, ListFilter.ALL, "ix_message_list_conversations"),
-        (queries.list_messages, ListFilter.ALL, "ix_message_list"),
-        (queries.list_conversations, ListFilter.UNREAD, "ix_message_list_unread"),
-        (queries.list_messages, ListFilter.UNREAD, "ix_message_list_unread"),
-        (queries.list_messages, ListFilter.FLAGGED, "ix_message_list_flagged"),
-        (queries.list_messages, ListFilter.ATTACHMENTS, "ix_message_list_attachments"),
+        (queries.list_conversations, ListFilter.ALL, "_list_conversations"),
+        (queries.list_messages, ListFilter.ALL, "_list"),
+        (queries.list_conversations, ListFilter.UNREAD, "_list_unread"),
+        (queries.list_messages, ListFilter.UNREAD, "_list_unread"),
+        (queries.list_messages, ListFilter.FLAGGED, "_list_flagged"),
+        (queries.list_messages, ListFilter.ATTACHMENTS, "_list_attachments"),
     ],
 )
 @pytest.mark.parametrize("before", [None, Cursor(START + timedelta(days=9), 5)])
-def test_lists_read_their_index_in_order(parts, db, inbox, ask, filter, index, before):
-    fill(parts, db, inbox)
+@pytest.mark.parametrize(("place", "table"), [("inbox", "ix_message"), ("view", "ix_label_entry")])
+def test_lists_read_their_index_in_order(parts, db, request, place, table, ask, filter, index, before):
+    folder = request.getfixturevalue(place)
+    fill(parts, db, folder)
     with Statements(parts.public) as statements:
-        ask(db, inbox.id, before=before, filter=filter)
-    plan = explain(parts, db, *statements[0])
-    assert f"{index} " in plan + " "
+        ask(db, folder.id, before=before, filter=filter)
+    plan = explain(parts, db, *statements[1])
+    assert f"{table}{index} " in plan + " "
     assert "TEMP B-TREE" not in plan
     assert "SCAN" not in plan.replace("Index Scan", "")
     assert "Sort" not in plan
 
 
-def test_conversations_are_counted_by_their_index(parts, db, inbox):
+@pytest.mark.parametrize("place", ["inbox", "view"])
+def test_conversations_are_counted_by_their_index(parts, db, request, place):
     if not parts.public.is_sqlite:
         return  # with so few rows its planner takes any index
-    fill(parts, db, inbox)
+    folder = request.getfixturevalue(place)
+    fill(parts, db, folder)
     with Statements(parts.public) as statements:
-        queries.list_conversations(db, inbox.id)
-    plan = explain(parts, db, *statements[1])
+        queries.list_conversations(db, folder.id)
+    plan = explain(parts, db, *statements[2])
     assert "ix_message_conversation" in plan
     assert "SCAN" not in plan
 
 
-def test_the_newest_that_fits_is_found_by_index(parts, db, inbox):
+@pytest.mark.parametrize(
+    ("place", "index"), [("inbox", "ix_message_conversation"), ("view", "ix_label_entry_conversation")]
+)
+def test_the_newest_that_fits_is_found_by_index(parts, db, request, place, index):
     if not parts.public.is_sqlite:
         return  # with so few rows its planner joins otherwise
-    fill(parts, db, inbox)
+    folder = request.getfixturevalue(place)
+    fill(parts, db, folder)
     with Statements(parts.public) as statements:
-        queries.list_conversations(db, inbox.id, filter=ListFilter.UNREAD)
-    assert "ix_message_conversation" in explain(parts, db, *statements[0])
+        queries.list_conversations(db, folder.id, filter=ListFilter.UNREAD)
+    assert index in explain(parts, db, *statements[1])
 
 
-def test_a_page_of_conversations_takes_two_statements(parts, db, inbox):
-    fill(parts, db, inbox)
+@pytest.mark.parametrize("place", ["inbox", "view"])
+def test_a_page_of_conversations_takes_three_statements(parts, db, request, place):
+    """The folder by its key, the page, and the conversations."""
+    folder = request.getfixturevalue(place)
+    fill(parts, db, folder)
     with Statements(parts.public) as statements:
-        rows = queries.list_conversations(db, inbox.id)
+        rows = queries.list_conversations(db, folder.id)
     assert len(rows) == 50
-    assert len(statements) == 2
+    assert len(statements) == 3
 
 
 def test_the_folder_tree_takes_two_statements(parts, db, alice, account, inbox):

@@ -16,7 +16,7 @@ from app.actions import service as actions
 from app.compose.models import Draft, DraftKind
 from app.db import Base
 from app.mirror import bodies
-from app.mirror.models import BodyRequest, CachedSection, Folder, Message
+from app.mirror.models import BodyRequest, CachedSection, Folder, LabelEntry, Message
 from app.mirror.sweep import sweep
 from app.outbox.models import Outgoing
 from app.sources import Role
@@ -54,6 +54,10 @@ def furnish(db, parts, clock, owner):
     )  # fmt: skip
     db.commit()
     actions.archive(db, owner.id, [message.id], clock, parts.bus)
+    view = make_folder(db, account, "Travel", label="Travel")
+    listed = {name: getattr(message, name) for name in ("uid", "received_at", "seen", "flagged", "has_attachments")}
+    db.add(LabelEntry(message_id=message.id, folder_id=view.id, conversation_id=message.conversation_id, **listed))
+    db.commit()
     return account
 
 
@@ -88,7 +92,7 @@ def test_deleting_the_account_row_by_hand_leaves_nothing(parts, db, clock, alice
     before_bob = counts(db)
     assert {name for name, count in before_bob.items() if count} >= {
         "mail_account", "identity", "folder", "message", "conversation_link", "cached_section", "body_chunk",
-        "body_request", "action", "draft", "outbox",
+        "body_request", "action", "draft", "outbox", "label_entry",
     }  # fmt: skip
     bobs = furnish(db, parts, clock, bob)
     in_a_shell(parts, f"DELETE FROM mail_account WHERE id = {account.id}")
@@ -120,7 +124,7 @@ def test_every_table_of_an_account_has_its_trigger(parts, db, sqlite_config):
 
 @pytest.mark.parametrize(
     ("statement", "kept"),
-    [("DELETE FROM folder WHERE name = 'INBOX'", {"folder": 1}), ("DELETE FROM message", {"folder": 2})],
+    [("DELETE FROM folder WHERE name = 'INBOX'", {"folder": 2}), ("DELETE FROM message", {"folder": 3})],
 )
 def test_the_sweep_removes_what_a_deleted_folder_or_message_leaves(parts, db, clock, alice, statement, kept):
     account = furnish(db, parts, clock, alice)
@@ -137,6 +141,7 @@ def test_the_sweep_removes_what_a_deleted_folder_or_message_leaves(parts, db, cl
     orphans = "SELECT count(*) FROM body_chunk WHERE section_id NOT IN (SELECT id FROM cached_section)"
     assert db.scalar(text(orphans)) == 0
     assert db.scalar(text("SELECT count(*) FROM message WHERE folder_id NOT IN (SELECT id FROM folder)")) == 0
+    assert db.scalar(text("SELECT count(*) FROM label_entry WHERE message_id NOT IN (SELECT id FROM message)")) == 0
     assert (after["mail_account"], after["draft"], after["outbox"]) == (1, 1, 1)
 
 

@@ -67,14 +67,14 @@ def assert_consistent(db):
 
 def test_a_delta_is_stored_and_storing_it_again_changes_nothing(db, inbox):
     first = delta([remote_message(uid, flags=["\\Seen"] * (uid % 2)) for uid in (3, 2, 1)])
-    assert service.apply_delta(db, inbox.id, first, START) is True
+    assert service.apply_delta(db, inbox.id, first, START) == {inbox.id}
     assert [(row.uid, row.seen) for row in rows(db, inbox)] == [(1, True), (2, False), (3, True)]
     assert (inbox.uidnext, inbox.highestmodseq, inbox.synced_at) == (100, 7, START)
     assert_consistent(db)
-    assert service.apply_delta(db, inbox.id, first, START) is False
+    assert service.apply_delta(db, inbox.id, first, START) == set()
     later = delta(flags={2: FlagState(frozenset({"\\Seen", "\\Flagged"}))}, vanished=[1, 77])
-    assert service.apply_delta(db, inbox.id, later, START) is True
-    assert service.apply_delta(db, inbox.id, later, START) is False
+    assert service.apply_delta(db, inbox.id, later, START) == {inbox.id}
+    assert service.apply_delta(db, inbox.id, later, START) == set()
     assert [(row.uid, row.seen, row.flagged) for row in rows(db, inbox)] == [(2, True, True), (3, True, False)]
     assert_consistent(db)
 
@@ -170,13 +170,13 @@ def test_old_flags_do_not_flicker_back(db, alice, inbox, clock, parts):
     clock.advance(1)
     action = actions.flag(db, alice.id, [message.id], ["\\Seen"], [], clock, parts.bus)
     stale = delta(flags={4: FlagState(frozenset())})
-    assert service.apply_delta(db, inbox.id, stale, asked_at) is False
+    assert service.apply_delta(db, inbox.id, stale, asked_at) == set()
     carry_out.begin(db, action)
     carry_out.finish(db, action, Applied(), clock.now(), parts.bus)
-    assert service.apply_delta(db, inbox.id, stale, asked_at) is False  # asked before the server knew
+    assert service.apply_delta(db, inbox.id, stale, asked_at) == set()  # asked before the server knew
     assert rows(db, inbox)[0].seen
     clock.advance(1)
-    assert service.apply_delta(db, inbox.id, stale, clock.now()) is True  # somebody marked it unread since
+    assert service.apply_delta(db, inbox.id, stale, clock.now()) == {inbox.id}  # somebody marked it unread since
     assert_consistent(db)
 
 
