@@ -29,6 +29,10 @@ def _values(kind: type[enum.Enum]) -> list[str]:
     return [member.value for member in kind]
 
 
+UNUSABLE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+"""What a database that is locked, full, absent or out of reach comes to; other faults of SQL are bugs of ours."""
+
+
 class Base(DeclarativeBase):
     """Rows of the public database.  Enumerations are stored as their values, readable in any SQL client."""
 
@@ -86,13 +90,16 @@ class Database:
 
 def _create_engine(url: sa.URL, pool_size: int) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        return sa.create_engine(
+            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
+        )
     prepare_sqlite_file(url)
     engine = sa.create_engine(
         url,
         connect_args={"isolation_level": "IMMEDIATE", "timeout": 10, "check_same_thread": False},
         pool_size=pool_size,
         max_overflow=-1,
+        hide_parameters=True,  # an error's text goes to the log: what people wrote does not
     )
     event.listen(engine, "connect", _set_pragmas)
     return engine

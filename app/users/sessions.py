@@ -6,14 +6,15 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from flask import Flask, abort, g, redirect, request, url_for
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Request, abort, current_app, g, redirect, request, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.db import UNUSABLE
 from app.runtime import Runtime, runtime
 from app.users.models import User, UserSession, UserState
 from app.vault.keyring import server_secret
@@ -30,6 +31,7 @@ def init_app(app: Flask) -> None:
     login_manager.unauthorized_handler(ask_to_sign_in)
     app.session_interface = SharedKeySessions()
     app.permanent_session_lifetime = STAY_LIMIT
+    app.before_request(require_key)
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
@@ -48,6 +50,19 @@ class SharedKeySessions(SecureCookieSessionInterface):
             parts: Runtime = app.extensions["satchel"]
             app.secret_key = server_secret(parts.private, "cookie")
         return super().get_signing_serializer(app)
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """None where the key cannot be read: `require_key` says so, once there is a request to answer."""
+        try:
+            return super().open_session(app, request)
+        except UNUSABLE:
+            return None
+
+
+def require_key() -> None:
+    """Raises what reading the key raises; probes go on without it."""
+    if request.blueprint != "health":
+        current_app.session_interface.get_signing_serializer(current_app)  # type: ignore[attr-defined]
 
 
 def start_session(

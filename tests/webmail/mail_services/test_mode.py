@@ -190,7 +190,7 @@ def dummy_arguments(rule):
 
 def dummy(rule, name):
     converter = type(rule._converters[name]).__name__
-    return {"IntegerConverter": 987654, "UUIDConverter": "0" * 8 + "-0000-0000-0000-" + "0" * 12}.get(
+    return {"RowIdConverter": 987654, "UUIDConverter": "0" * 8 + "-0000-0000-0000-" + "0" * 12}.get(
         converter, "user" if converter == "AnyConverter" else "x"
     )
 

@@ -1,6 +1,7 @@
 """What every request passes: a CSRF token for changes, a host of ours, headers on the way out."""
 
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
@@ -90,3 +91,15 @@ def test_pages_carry_no_inline_style_or_script(admin, anonymous, browser_of, pat
     assert "style=" not in page
     assert "<script>" not in page
     assert " onclick=" not in page
+
+
+def test_nul_is_refused_before_a_database_meets_it(anonymous, alice, browser_of, set_mode):
+    """PostgreSQL stores none; in what is written the composer drops it."""
+    set_mode(Mode.EXTERNAL)
+    assert anonymous.post("/sign-in", data={"email": "a\0@example.org", "password": "x"}).status_code == 400
+    assert anonymous.get("/sign-in?next=/%00").status_code == 400
+    assert anonymous.get("/reset/a%00b").status_code == 404
+    draft = f"/mail/draft/{uuid4()}"
+    written = {"version": "0", "text": "a\0b", "subject": "c\0d", "to": "e\0f"}
+    assert browser_of(alice).post(draft, data=written).status_code == 303
+    assert browser_of(alice).post(draft, data=written | {"remove": "\0"}).status_code == 400
