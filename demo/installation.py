@@ -12,7 +12,7 @@ from app.config import Config
 from app.mail_services.modes import Mode
 from app.mail_services.service import save_settings
 from app.runtime import Runtime
-from app.users.models import UserRole
+from app.users.models import User, UserRole
 from app.users.service import create_user, find_user
 from app.vault.keyring import ensure_keys
 
@@ -75,5 +75,6 @@ def add_account(parts: Runtime, owner_id: int, address: str, name: str, server: 
         if known is not None:
             accounts.change_account(parts, db, known, settings, given)
             return known.id
-        account: MailAccount = accounts.add_account(parts, db, owner_id, settings, given, name=name)
+        owner = db.get_one(User, owner_id)
+        account: MailAccount = accounts.add_account(parts, db, owner_id, settings, given, name=owner.name)
         return account.id

@@ -236,7 +236,7 @@ def login_trouble(error: MailError, who: str, preset: Preset | None) -> Trouble:
     if not isinstance(error, LoginRefused):
         title = _("%(who)s could not be asked for a token", who=who)
         return Trouble(title, _("The permission is kept."), error.detail, _("Try again in a few minutes."))
-    lead = _("The server was found and the connection is safe; only the name or the password was not accepted.")
+    lead = _("The server was found and answers; only the name or the password was not accepted.")
     return Trouble(_("%(who)s refused the login", who=who), lead, error.detail, _password_hint(preset), True)
 
 
@@ -331,7 +331,8 @@ def _reach_trouble(error: MailError, host: str, port: int) -> Trouble:
         _("Try again in a few minutes."),
     )
     title, lead, remedy = titles.get(type(error), other)
-    return Trouble(title, lead, error.detail, remedy)
+    are_theirs = type(error) not in titles or isinstance(error, TooManyConnections)  # else the words are ours
+    return Trouble(title, lead, error.detail if are_theirs else "", remedy)
 
 
 ERRORS: dict[str, type[MailError]] = {

@@ -37,7 +37,7 @@ from app.messages.parts import Part
 from app.mirror.models import Folder, Message
 from app.mirror.wanted import get_sections
 from app.runtime import Runtime
-from app.web.filters import date_and_time
+from app.web.filters import long_date
 
 MAX_BODY_PARTS = 50
 
@@ -122,7 +122,7 @@ def _sender(original: Original, message: Message, identities: Sequence[Identity]
 
 def _quoted(message: Message, original: Original, body: Body, signature: str, *, forward: bool) -> tuple[str, str]:
     """Text and HTML below which people write."""
-    when = date_and_time(message.sent_at or message.received_at)
+    when = long_date(message.sent_at or message.received_at)
     if not forward:
         who = message.from_name or message.from_address
         attribution = _("On %(date)s, %(name)s wrote:", date=when, name=who)

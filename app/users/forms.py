@@ -120,7 +120,7 @@ class ProfileForm(FlaskForm):  # type: ignore[misc]
     name = name_field()
     timezone = SelectField(
         _("Time zone"),
-        choices=choices(("", _("As the server (UTC)")), *((zone, zone) for zone in sorted(available_timezones()))),
+        choices=choices(("", _("Like the browser")), *((zone, zone) for zone in sorted(available_timezones()))),
     )
 
 

@@ -151,6 +151,11 @@ def save_settings(db: Session, user: User, settings: Settings) -> None:
     db.commit()
 
 
+def save_theme(db: Session, user: User, theme: str) -> None:
+    user.theme = theme
+    db.commit()
+
+
 def turn_on_totp(db: Session, vault: Vault, user: User, secret: str, code: str, now: datetime) -> None:
     """Store the second factor once its first code was typed right.  Raises BadInput on `code`."""
     step = totp.matching_step(secret, code, now)

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, Flask, flash, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -66,6 +66,16 @@ def preferences() -> ResponseReturnValue:
     service.save_settings(g.db, current_user, form)
     flash(_("Saved."), "ok")
     return redirect(url_for(".preferences"), 303)
+
+
+@bp.post("/theme")
+def theme() -> ResponseReturnValue:
+    """Light or dark, from the button that stands on every page."""
+    chosen = request.form.get("theme", "")
+    if chosen not in ("light", "dark"):
+        abort(422)
+    service.save_theme(g.db, current_user, chosen)
+    return {}
 
 
 @bp.route("/profile", methods=["GET", "POST"])

@@ -110,10 +110,13 @@ class Calendar:
         return format_datetime(self.local(when), "EEEE, d MMMM y, HH:mm", locale=self._locale)
 
     def date_and_time(self, when: datetime) -> str:
-        """The short date, and the time of day where the date does not tell it: Sun 18:40."""
+        """The short date, and the time of day where the date does not tell it: Sun 18:40, 24 Nov 2025 18:40."""
         local = self.local(when)
         days = self._days_ago(local)
-        return self.short(when) if days == 0 else f"{self.short(when)} {local:%H:%M}"
+        if days == 0:
+            return self.short(when)
+        is_far = days >= 7 and local.year != self._today.year
+        return f"{self._text(local, 'yMMMd') if is_far else self.short(when)} {local:%H:%M}"
 
     def _days_ago(self, local: datetime) -> int:
         return (self._today - local.date()).days

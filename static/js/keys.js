@@ -49,6 +49,7 @@ function back() {
 }
 
 function openMoveMenu() {
+  if (!list.ticked().length && !message.openId()) toggleTick();
   const bar = list.ticked().length ? ".bar.is-selection" : "#message";
   const menu = document.querySelector(`${bar} .move-menu`);
   if (!menu) return;

@@ -1,4 +1,6 @@
 // On every page: light or dark, menus that close, and controls that only a script can carry out.
+import { post } from "./net.js";
+
 const root = document.documentElement;
 root.dataset.script = "";
 
@@ -9,8 +11,18 @@ function isDark() {
   return root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+// After a form was refused: the first field in error, else what blocks.
+(document.querySelector("[aria-invalid=true]") ?? document.querySelector("[role=alert][tabindex]"))?.focus();
+
+// Signed in, the choice is kept: the next page comes in it.
+function switchTheme({ dataset }) {
+  root.dataset.theme = isDark() ? "light" : "dark";
+  if (dataset.save) post(dataset.save, new URLSearchParams({ theme: root.dataset.theme })).catch(() => {});
+}
+
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-do=theme]")) root.dataset.theme = isDark() ? "light" : "dark";
+  const button = event.target.closest("[data-do=theme]");
+  if (button) switchTheme(button);
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }

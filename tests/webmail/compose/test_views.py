@@ -111,7 +111,7 @@ def test_sending_goes_back_with_an_undo_button_that_opens_the_draft(db, browser,
     answer = browser.post(url, data=compose_form(do="send", back="/mail/outbox"))
     assert (answer.status_code, answer.location) == (303, "/mail/outbox")
     page = browser.get("/mail/outbox").text
-    assert "Sent in 10 seconds" in page
+    assert "Sending in 10 seconds" in page
     undo = found(r'action="(/mail/outbox/[0-9a-f-]+/undo)"', page)
     again = browser.post(undo, data={"back": "/mail/outbox"})
     assert again.location == f"{url}?back=/mail/outbox"

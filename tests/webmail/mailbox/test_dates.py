@@ -41,6 +41,7 @@ def test_long_dates_name_the_day_and_follow_the_language():
     assert Calendar(NOW, BERLIN).long(NOW) == "Tuesday, 24 November 2026, 09:00"
     assert Calendar(NOW, BERLIN, "de").short(at("2026-11-12T12:00")) == "12. Nov."
     assert Calendar(NOW, BERLIN).date_and_time(at("2026-11-22T17:40")) == "Sun 18:40"
+    assert Calendar(NOW, BERLIN).date_and_time(at("2025-11-12T17:40")) == "12 Nov 2025 18:40"
 
 
 @pytest.mark.parametrize("name", ["", "Nowhere/Nothing", "../../etc/passwd", "x\0y"])

@@ -53,6 +53,13 @@ def test_other_values_are_refused(browser, anna, db, wrong):
     assert fresh(db, anna).theme == "auto"
 
 
+def test_the_button_for_light_or_dark_is_kept(browser, anna, db):
+    assert browser.post("/settings/theme", data={"theme": "dark"}).status_code == 200
+    assert fresh(db, anna).theme == "dark"
+    assert browser.post("/settings/theme", data={"theme": "<b>"}).status_code == 422
+    assert fresh(db, anna).theme == "dark"
+
+
 def test_the_profile(browser, anna, db):
     assert browser.post("/settings/profile", data={"name": " Änne <b>", "timezone": "Europe/Berlin"}).status_code == 303
     assert (fresh(db, anna).name, fresh(db, anna).timezone) == ("Änne <b>", "Europe/Berlin")
