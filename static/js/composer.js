@@ -28,6 +28,11 @@ const saver = new Saver(form, {
 files = new Files(form, saver);
 if (form.dataset.html === "yes") rich.switch();
 
+// What was typed or chosen before this script had come counts as well.
+const typed = ["to", "cc", "bcc", "subject", "text"].map((name) => form.elements[name]);
+if (typed.some((field) => field.value !== field.defaultValue)) saver.touch();
+files.add([...files.pick.files]);
+
 // A button does what it does without script, once everything that is under way has arrived.
 form.addEventListener("submit", async (event) => {
   const button = event.submitter;

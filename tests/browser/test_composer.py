@@ -72,6 +72,22 @@ def test_files_go_up_at_once_and_can_be_removed(composer, db):
     assert stored(db, DraftAttachment) == []
 
 
+def test_what_was_typed_and_chosen_before_the_script_came_counts(db, make_context, sign_in, alice, address):
+    context = make_context()
+    sign_in(context, alice, address)
+    waiting = []
+    context.route("**/js/composer.js", lambda route: waiting.append(route))
+    page = context.new_page()
+    page.goto(f"{address}/mail/compose?to=bob@example.org&subject=Proofs", wait_until="commit")
+    page.get_by_label("Message").fill("Dear Bob")
+    page.locator("#pick").set_input_files([{"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"x" * 9_000}])
+    for route in waiting:
+        route.continue_()
+    expect(page.get_by_role("link", name="a.pdf")).to_be_visible()
+    expect(page.locator("#saved")).to_have_text(re.compile("^Saved"), timeout=5_000)
+    assert [draft.text for draft in stored(db)] == ["Dear Bob"]
+
+
 def test_styled_text_is_written_and_pasted_html_runs_nothing(composer, db):
     page = composer()
     page.get_by_label("Message").fill("Dear Bob")
