@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from app.config import Config
 from demo import dovecot
@@ -26,8 +29,10 @@ BIND = os.environ.get("BIND", "127.0.0.1:8000")
 def main() -> int:
     """Start the sample servers, prepare the installation, serve until interrupted."""
     WORK.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = claim(WORK)
+    require_free(BIND)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    imap, deliver = dovecot.start(WORK, PERSON.password) if dovecot.is_installed() else start_sample_imap()
+    imap, deliver = start_imap()
     smtp = SmtpServer(deliver, PERSON.email, PERSON.password, 0)
     threading.Thread(target=smtp.serve_forever, daemon=True).start()
     try:
@@ -43,6 +48,26 @@ def main() -> int:
         return 0
     finally:
         imap.close()
+        lock.close()
+
+
+def claim(work: Path) -> IO[str]:
+    """Keep another demo out of `work` while the file is open: it would move the account to its own mail server."""
+    lock = (work / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"The demo runs already, with its files in {work}. For another one set WORK_DIRECTORY and BIND.")
+    return lock
+
+
+def require_free(bind: str) -> None:
+    """Say now, not after everything is prepared, that nothing can listen there."""
+    host, _, port = bind.rpartition(":")
+    try:
+        socket.create_server((host.strip("[]"), int(port))).close()
+    except (OSError, ValueError, OverflowError) as error:
+        sys.exit(f"The demo cannot listen on {bind} ({error}). Set BIND to another address and port.")
 
 
 def serve(environment: dict[str, str]) -> int:
@@ -76,10 +101,14 @@ class SampleImap:
         self._server.server_close()
 
 
-def start_sample_imap() -> tuple[SampleImap, dovecot.Deliver]:
-    """The sample server and how mail is put into it."""
-    sample = SampleImap()
-    return sample, sample.store.deliver
+def start_imap() -> tuple[dovecot.Dovecot | SampleImap, dovecot.Deliver]:
+    """Dovecot where it can serve the mailbox, else the sample server; and how mail is put into it."""
+    try:
+        return dovecot.start(WORK, PERSON.password)
+    except dovecot.NotUsable as reason:
+        print(f"{reason} The demo's own sample server takes its place.", flush=True)
+        sample = SampleImap()
+        return sample, sample.store.deliver
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from demo.letters import letters
 
 Deliver = Callable[[bytes, datetime], None]
 ROOTS_STAND_IN = "nobody"  # Dovecot serves no mail of root's
+LONGEST_FOLDER = 75  # its sockets add up to 29 octets, and such paths end at 107
 START_DEADLINE_S = 10.0
 FLAG_LETTERS = {"\\Draft": "D", "\\Flagged": "F", "\\Answered": "R", "\\Seen": "S"}
 CONFIGURATION = """\
@@ -81,6 +82,10 @@ namespace inbox {{
 """
 
 
+class NotUsable(Exception):
+    """Dovecot cannot serve the demo here; the message says why."""
+
+
 class Dovecot:
     """A running Dovecot; `port` is its IMAP port on loopback."""
 
@@ -93,14 +98,24 @@ class Dovecot:
             self._process.wait(10)
 
 
-def is_installed() -> bool:
-    """Whether Dovecot with its IMAP server is here, and may run: root needs somebody to stand in."""
-    return shutil.which("dovecot") is not None and Path("/usr/lib/dovecot/imap").exists()
+def require_usable(folder: Path) -> None:
+    """Raises NotUsable where it is not installed, or its files in `folder` could not be served."""
+    if shutil.which("dovecot") is None or not Path("/usr/lib/dovecot/imap").exists():
+        raise NotUsable("Dovecot is not installed.")
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        raise NotUsable(f"The name of {folder} is too long for Dovecot's sockets.")
+    closed = [str(path) for path in folder.parents[1:] if not path.stat().st_mode & 0o001]
+    if os.geteuid() == 0 and closed:
+        raise NotUsable(f"Dovecot serves no mail as root, and others cannot reach into {closed[0]}.")
 
 
 def start(work: Path, password: str) -> tuple[Dovecot, Deliver]:
-    """Serve the mailbox in `work`/dovecot, made on the first start, and say how mail is put into it."""
+    """Serve the mailbox in `work`/dovecot, made on the first start, and say how mail is put into it.
+
+    Raises NotUsable.
+    """
     folder = work / "dovecot"
+    require_usable(folder)
     maildir = folder / "mail"
     if not maildir.exists():
         write_maildir(maildir, datetime.now(UTC))
@@ -112,8 +127,10 @@ def start(work: Path, password: str) -> tuple[Dovecot, Deliver]:
         CONFIGURATION.format(folder=folder, owner=owner, group=group, password=password, port=port), encoding="utf-8"
     )
     give_away(work, folder)
-    process = subprocess.Popen(["dovecot", "-F", "-c", str(configuration)], start_new_session=True)
-    wait_for(process, port)
+    command = ["dovecot", "-F", "-c", str(configuration)]
+    subprocess.run([*command, "stop"], capture_output=True, check=False)  # one that a killed demo left behind
+    process = subprocess.Popen(command, start_new_session=True)
+    wait_for(process, port, folder / "log")
     return Dovecot(process, port), deliver_into(maildir)
 
 
@@ -159,12 +176,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
-    """Until it greets.  Raises RuntimeError if it ended instead."""
+def wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Until it greets.  Raises NotUsable if it does not."""
     deadline = time.monotonic() + START_DEADLINE_S
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as link:
             if link.recv(64).startswith(b"* OK"):
                 return
         time.sleep(0.02)
-    raise RuntimeError("Dovecot did not start; its log lies in var/demo/dovecot/log.")
+    process.terminate()
+    raise NotUsable(f"Dovecot did not start; its log is {log}.")
