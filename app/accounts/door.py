@@ -126,9 +126,9 @@ def knock(visitor: Visitor, record: Record) -> Sequence[Address]:
         addresses = guard.find_addresses(visitor.policy, visitor.resolver, endpoint.host, visitor.left_s())
         facts["detail"] = str(addresses[0])
     with record.step(Step.CONNECTION):
+        patience_s = _patience_s(visitor, endpoint)
         link = guard.connect_to(addresses, endpoint.port, visitor.left_s())
-    left_s = visitor.left_s()
-    wire = Wire(link, endpoint.host, left_s if endpoint.tls is Tls.IMPLICIT else min(left_s, GREETING_WAIT_S))
+    wire = Wire(link, endpoint.host, patience_s)
     try:
         if endpoint.tls is Tls.IMPLICIT:
             _encrypt(visitor, record, wire, addresses)
@@ -138,6 +138,12 @@ def knock(visitor: Visitor, record: Record) -> Sequence[Address]:
     finally:
         wire.close()
     return addresses
+
+
+def _patience_s(visitor: Visitor, endpoint: Endpoint) -> float:
+    """How long each turn may take; a greeting that does not come may mean that the port expects TLS."""
+    left_s = visitor.left_s()
+    return left_s if endpoint.tls is Tls.IMPLICIT else min(left_s, GREETING_WAIT_S)
 
 
 def _greet(visitor: Visitor, record: Record, wire: Wire, addresses: Sequence[Address]) -> None:
