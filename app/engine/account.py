@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from app.bus import Topic
 from app.engine import bodies, deeds, health, sync
@@ -54,6 +54,7 @@ class AccountWork:
         self._backfills: dict[int, Backfill] = {}
         self._idle_fd: int | None = None
         self._watched_id = 0
+        self._watched_name = "INBOX"
         self._trouble: MailError | None = None
 
     # What comes from outside
@@ -151,18 +152,21 @@ class AccountWork:
         self._timetable.plan("look", self.desk.times.idle_renew_s if idles else self.desk.times.inbox_poll_s)
         inbox = sync.get_watched(self.desk, source)
         is_first_look, self._watched_id = self._watched_id == 0, inbox.id
+        self._watched_name = inbox.name
         delta = sync.sync_folder(self.desk, source, inbox, inbox.state)
+        view_id = sync.find_inbox_view(self.desk) if source.is_gmail else None
+        if view_id and is_first_look and not inbox.complete:
+            sync.fetch_inbox(self.desk, source, inbox)
         health.note_success(self.desk)
         self._fetch_rest(inbox, more=bool(delta.unfetched))
         if source.caches_bodies and (delta.new or is_first_look):
             self._seats.put(
-                self._bulk, "prefetch", Rank.PREFETCH, lambda bulk: bodies.prefetch(self.desk, bulk, inbox.id)
+                self._bulk, "prefetch", Rank.PREFETCH, lambda bulk: bodies.prefetch(self.desk, bulk, inbox.id, view_id)
             )
 
     def _sync_tree(self, source: MailSource) -> None:
         self._timetable.plan("tree", self.desk.times.tree_s)
-        for folder in sync.sync_tree(self.desk, source):
-            self._fetch_news(folder)
+        self._look_at(sync.sync_tree(self.desk, source))
 
     def _begin_watching(self) -> None:
         """The watch lane has nothing to do: begin IDLE, or go on with it."""
@@ -171,7 +175,7 @@ class AccountWork:
             return
         try:
             if self._idle_fd is None:
-                self._idle_fd = source.start_watching("INBOX")
+                self._idle_fd = source.start_watching(self._watched_name)
             if source.has_news():  # it came together with the answer to IDLE
                 self._seats.put(self._watch, "look", Rank.NEWS, self._look)
             else:
@@ -284,8 +288,8 @@ class AccountWork:
         if self._clock.monotonic_s() - self._interactive.used_s >= SILENT_S:
             source.noop()
 
-    def _look_at(self, folders: list[KnownFolder]) -> None:
-        """Own deeds change a folder too."""
+    def _look_at(self, folders: Sequence[KnownFolder]) -> None:
+        """Fetch the news of folders: of the watched one by its own session."""
         for folder in folders:
             if folder.id == self._watched_id:
                 self._seats.put(self._watch, "look", Rank.NEWS, self._look)

@@ -18,7 +18,7 @@ from app.imap.bodystructure import parse_bodystructure
 from app.messages.parts import Part, find_part, shown_text_sections
 from app.mirror import bodies
 from app.mirror import service as mirror
-from app.mirror.models import BodyRequest, Folder, Message, RequestState
+from app.mirror.models import BodyRequest, Folder, LabelEntry, Message, RequestState
 from app.sources import MailSource
 
 log = logging.getLogger("satchel.engine")
@@ -135,19 +135,25 @@ def _store(desk: Desk, message: Message, section: str, chunks: Iterable[bytes]) 
 # Before anybody asks
 
 
-def prefetch(desk: Desk, source: MailSource, folder_id: int) -> None:
-    """For the folder new mail comes into: first words of its newest messages, then texts of the newest unread ones."""
+def prefetch(desk: Desk, source: MailSource, folder_id: int, view_id: int | None = None) -> None:
+    """For the folder new mail comes into: first words of its newest messages, then texts of the newest unread ones.
+
+    `view_id` is the inbox among Gmail's views of that folder: what is opened first, and unread ones are read there.
+    """
     fetch_previews(desk, source, folder_id, PREVIEWED)
-    for asked in _newest_unread(desk, folder_id):
+    if view_id is not None:
+        fetch_previews(desk, source, folder_id, PREVIEWED_ELSEWHERE, view_id)
+        desk.ring(Topic.FOLDER, view_id)
+    for asked in _newest_unread(desk, folder_id, view_id):
         try:
             _fetch(desk, source, asked)
         except (NotFound, ActionRefused):  # gone meanwhile, or the server will not: nobody asked yet
             log.debug("account %d: message %d was not prefetched", desk.account_id, asked.message.id)
 
 
-def _newest_unread(desk: Desk, folder_id: int) -> Sequence[Asked]:
+def _newest_unread(desk: Desk, folder_id: int, view_id: int | None) -> Sequence[Asked]:
     with desk.session() as db:
-        unread = db.scalars(_newest(folder_id).where(Message.seen.is_(False)).limit(PREFETCHED)).all()
+        unread = db.scalars(_newest(folder_id, view_id).where(Message.seen.is_(False)).limit(PREFETCHED)).all()
         asked = [_ask_for(db, message, _shown_sections(message)) for message in unread]
     return [each for each in asked if each.sections and not each.is_large]
 
@@ -157,11 +163,13 @@ def _shown_sections(message: Message) -> Sequence[str]:
     return [part.section for part in shown_text_sections(structure)] if structure else []
 
 
-def fetch_previews(desk: Desk, source: MailSource, folder_id: int, newest_ones: int = PREVIEWED_ELSEWHERE) -> None:
-    """First words of a folder's newest messages, where they are not known yet."""
+def fetch_previews(
+    desk: Desk, source: MailSource, folder_id: int, newest_ones: int = PREVIEWED_ELSEWHERE, view_id: int | None = None
+) -> None:
+    """First words of a folder's newest messages (those in a view of it), where they are not known yet."""
     with desk.session() as db:
         folder = db.get(Folder, folder_id)
-        newest = db.scalars(_newest(folder_id).limit(newest_ones)).all()
+        newest = db.scalars(_newest(folder_id, view_id).limit(newest_ones)).all()
     if folder is None:
         return
     texts = {message.uid: _preview_part(message) for message in newest if message.preview is None}
@@ -179,6 +187,9 @@ def _preview_part(message: Message) -> Part | None:
     return next(iter(shown_text_sections(structure, prefer="plain")), None) if structure else None
 
 
-def _newest(folder_id: int) -> Select[Message]:
+def _newest(folder_id: int, view_id: int | None) -> Select[Message]:
     here = select(Message).where(Message.folder_id == folder_id, Message.uid > 0)
+    if view_id is not None:
+        shown = here.join(LabelEntry, LabelEntry.message_id == Message.id).where(LabelEntry.folder_id == view_id)
+        return shown.order_by(LabelEntry.received_at.desc(), LabelEntry.uid.desc())
     return here.order_by(Message.received_at.desc(), Message.uid.desc())

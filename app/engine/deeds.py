@@ -15,7 +15,7 @@ from app.actions.pending import WAITING
 from app.bus import Topic
 from app.compose.models import Draft
 from app.engine.desk import Desk
-from app.engine.plan import KnownFolder
+from app.engine.plan import KnownFolder, stores_of
 from app.engine.sync import known_folders
 from app.mirror.models import BodyRequest, RequestState
 from app.outbox import filing
@@ -49,7 +49,7 @@ def _waiting(now: datetime) -> Sequence[tuple[Topic, type[Waiting], ColumnElemen
     )
 
 
-def do_actions(desk: Desk, source: MailSource) -> tuple[list[KnownFolder], datetime | None]:
+def do_actions(desk: Desk, source: MailSource) -> tuple[Sequence[KnownFolder], datetime | None]:
     """Tell the source what people did: the folders that changed by it, and when the next held action is due.
 
     Raises what breaks the session; what was not done then waits.
@@ -62,7 +62,7 @@ def do_actions(desk: Desk, source: MailSource) -> tuple[list[KnownFolder], datet
         return _folders(db, desk, touched), carry_out.next_due_at(db, desk.account_id)
 
 
-def file(desk: Desk, source: MailSource) -> tuple[list[KnownFolder], datetime | None]:
+def file(desk: Desk, source: MailSource) -> tuple[Sequence[KnownFolder], datetime | None]:
     """File the drafts and sent messages that are due: the folders that changed by it, and when the next are due."""
     with desk.session() as db:
         account = db.get_one(MailAccount, desk.account_id)
@@ -71,8 +71,8 @@ def file(desk: Desk, source: MailSource) -> tuple[list[KnownFolder], datetime | 
         return _folders(db, desk, touched), filing.next_filing_at(db, desk.account_id, desk.parts.clock.now())
 
 
-def _folders(db: Session, desk: Desk, ids: Collection[int | None]) -> list[KnownFolder]:
-    return [folder for folder in known_folders(db, desk.account_id) if folder.id in ids]
+def _folders(db: Session, desk: Desk, ids: Collection[int | None]) -> Sequence[KnownFolder]:
+    return stores_of(known_folders(db, desk.account_id), ids)
 
 
 def recover(desk: Desk) -> None:

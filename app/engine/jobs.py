@@ -17,7 +17,7 @@ from itertools import count
 
 log = logging.getLogger("satchel.engine")
 
-PROMPT_THREADS = 32  # one server that answers nobody holds one thread per account until its time-out
+PROMPT_THREADS = 16  # a server that answers nobody holds one per account until its time-out; each costs memory
 BULK_THREADS = 4
 SENDING_THREADS = 4
 NICENESS = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -34,6 +34,7 @@ class KnownFolder:
     total: int
     unread: int
     complete: bool
+    is_view: bool = False  # only shows messages of All Mail (Gmail)
 
 
 def is_mirrored(folder: RemoteFolder) -> bool:
@@ -62,6 +63,31 @@ def stale_folders(
         and (not folder.complete or has_news(was.get(folder.name), mirrored[folder.name]))
     ]
     return sorted(stale, key=lambda folder: folder.role is None)
+
+
+def shows_other_labels(
+    before: Sequence[KnownFolder], after: Sequence[KnownFolder], remote: Sequence[RemoteFolder], watched: KnownFolder
+) -> bool:
+    """Whether Gmail tells of labels the mirror of All Mail does not know of: IDLE says nothing when they change."""
+    was = {folder.id: folder for folder in before}
+    status = {folder.name: folder.status for folder in remote}
+    if not watched.complete:
+        return False
+    if has_news(was.get(watched.id), status.get(watched.name)):
+        return True
+    counts = ((folder, status.get(folder.name)) for folder in after if folder.is_view and folder.complete)
+    return any(told and (folder.total, folder.unread) != (told.messages, told.unseen) for folder, told in counts)
+
+
+def stores_of(folders: Sequence[KnownFolder], ids: Collection[int | None]) -> Sequence[KnownFolder]:
+    """The folders among `ids`, All Mail in the place of its views: where the messages are that deeds change."""
+    named = [folder for folder in folders if folder.id in ids]
+    holds_views = any(folder.is_view for folder in named)
+    return [
+        folder
+        for folder in folders
+        if not folder.is_view and (folder in named or (holds_views and folder.role is Role.ALL))
+    ]
 
 
 def has_news(folder: KnownFolder | None, status: FolderStatus | None) -> bool:

@@ -28,6 +28,8 @@ from app.sources import Delta, FolderState, MailSource, RemoteFolder, RemoteMess
 INBOX = RemoteFolder(name="INBOX", delimiter=None, role=Role.INBOX)
 STEP_MESSAGES = 2_000
 """Older messages fetched before anything more urgent on the same session gets its turn."""
+INBOX_MESSAGES = 50
+"""Of Gmail's inbox, fetched before older mail: a page of the list."""
 COMMIT_MESSAGES = 250
 """Messages in one commit, so that it takes no longer than 50 ms."""
 
@@ -88,7 +90,9 @@ def _known(row: Folder) -> KnownFolder:
     state = None
     if row.uidvalidity is not None:
         state = FolderState(row.uidvalidity, row.uidnext, row.highestmodseq)
-    return KnownFolder(row.id, row.name, row.role, row.selectable, state, row.total, row.unread, row.complete)
+    return KnownFolder(
+        row.id, row.name, row.role, row.selectable, state, row.total, row.unread, row.complete, row.label is not None
+    )
 
 
 def get_watched(desk: Desk, source: MailSource) -> KnownFolder:
@@ -114,7 +118,10 @@ def sync_tree(desk: Desk, source: MailSource) -> Sequence[KnownFolder]:
         _note_total(db, desk, remote, after, is_gmail=source.is_gmail)
     desk.ring_tree()
     watched = plan.find_watched(after, is_gmail=source.is_gmail)
-    return plan.stale_folders(before, after, remote, watched.id if watched else None)
+    stale = plan.stale_folders(before, after, remote, watched.id if watched else None)
+    if watched and source.is_gmail and plan.shows_other_labels(before, after, remote, watched):
+        return [watched, *stale]
+    return stale
 
 
 def _note_total(
@@ -145,6 +152,30 @@ def sync_folder(desk: Desk, source: MailSource, folder: KnownFolder, since: Fold
         changed = mirror.apply_delta(db, folder.id, delta, asked_at)
     _ring(desk, changed)
     return delta
+
+
+def find_inbox_view(desk: Desk) -> int | None:
+    """On Gmail the folder that shows the inbox; None where the INBOX holds its messages itself."""
+    with desk.session() as db:
+        view = labels.find_view(db, desk.account_id, labels.INBOX)
+        return view.id if view else None
+
+
+def fetch_inbox(desk: Desk, source: MailSource, all_mail: KnownFolder) -> None:
+    """The newest messages of Gmail's inbox, which may lie far below the newest of All Mail: the page opened first.
+
+    One search and one fetch, whatever All Mail holds; everything older comes with the Backfill.
+    """
+    newest = source.labelled(all_mail.name, labels.INBOX)[-INBOX_MESSAGES:]
+    with desk.session() as db:
+        known = set(mirror.known_uids(db, all_mail.id))
+    missing = sorted(set(newest) - known, reverse=True)
+    for messages in source.headers(all_mail.name, missing) if missing else ():
+        with desk.session() as db:
+            added = mirror.add_messages(db, all_mail.id, messages)
+            changed = labels.take_changed(db)
+        _note_done(desk, MailAccount.sync_done + added)
+        _ring(desk, changed)
 
 
 def _ring(desk: Desk, changed: Collection[int]) -> None:
