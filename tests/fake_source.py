@@ -52,6 +52,8 @@ class FakeMessage:
     flags: set[str]
     received_at: datetime
     modseq: int
+    labels: set[str] = field(default_factory=set)  # Gmail's; see fake_gmail.py
+    thrid: int = 0
 
 
 @dataclass
@@ -133,10 +135,14 @@ class FakeServer:
             self.asked("connect")
             if len(self.sessions) >= self.most_sessions:
                 raise TooManyConnections(f"at most {self.most_sessions} sessions")
-            session = FakeSource(self)
+            session = self.session()
             self.sessions.append(session)
             self.most_at_once = max(self.most_at_once, len(self.sessions))
             return session
+
+    def session(self) -> FakeSource:
+        """What `connect` gives: another kind of server gives another kind of source."""
+        return FakeSource(self)
 
     def asked(self, method: str, folder: str = "") -> None:
         self.calls.append((method, folder))
@@ -354,6 +360,11 @@ class FakeSource:
             box = self._ask("find_by_message_id", folder).get(folder)
             wanted = f"<{message_id}>"
             return [m.uid for m in box.messages.values() if email.message_from_bytes(m.raw)["Message-ID"] == wanted]
+
+    def labelled(self, folder: str, label: str) -> Sequence[int]:
+        with self._server.lock:
+            box = self._ask("labelled", folder).get(folder)
+            return [uid for uid, message in sorted(box.messages.items()) if label in message.labels]
 
     def create_folder(self, name: str) -> None:
         with self._server.lock:

@@ -76,9 +76,10 @@ class Actions:
         return Applied()
 
     def _label_list(self, labels: Iterable[str]) -> bytes:
-        return b"(" + b" ".join(self._label(label) for label in sorted(labels)) + b")"
+        return b"(" + b" ".join(self.label(label) for label in sorted(labels)) + b")"
 
-    def _label(self, label: str) -> bytes:
+    def label(self, label: str) -> bytes:
+        """A label as it stands in a command.  Raises BadInput."""
         if SYSTEM_LABEL.fullmatch(label):
             return label.encode("ascii")
         names.check(label)
