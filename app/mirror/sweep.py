@@ -32,7 +32,6 @@ ORPHANS: tuple[tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]], ..
     (Folder.account_id, MailAccount.id),
     (Message.folder_id, Folder.id),
     (LabelEntry.folder_id, Folder.id),
-    (LabelEntry.message_id, Message.id),
     (CachedSection.message_id, Message.id),
     (BodyChunk.section_id, CachedSection.id),
     (BodyRequest.message_id, Message.id),

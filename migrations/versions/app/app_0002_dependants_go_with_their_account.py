@@ -21,10 +21,10 @@ TRIGGERS = {
         "DELETE FROM body_request WHERE account_id = OLD.id",
         "DELETE FROM cached_section WHERE account_id = OLD.id",
         "DELETE FROM conversation_link WHERE account_id = OLD.id",
-        "DELETE FROM label_entry WHERE folder_id IN (SELECT id FROM folder WHERE account_id = OLD.id)",
         "DELETE FROM message WHERE account_id = OLD.id",
         "DELETE FROM folder WHERE account_id = OLD.id",
     ),
+    "message": ("DELETE FROM label_entry WHERE message_id = OLD.id",),
     "cached_section": ("DELETE FROM body_chunk WHERE section_id = OLD.id",),
 }
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from app.engine.plan import KnownFolder, find_watched, has_news, is_mirrored, stale_folders
+from app.engine.plan import (
+    KnownFolder,
+    find_watched,
+    has_news,
+    is_mirrored,
+    shows_other_labels,
+    stale_folders,
+    stores_of,
+)
 from app.sources import FolderState, FolderStatus, RemoteFolder, Role
 
 
@@ -75,3 +83,31 @@ def test_the_watched_folder(roles: tuple[Role, ...], is_gmail: bool, expected: R
     watched = find_watched(folders, is_gmail=is_gmail)
     assert watched is not None
     assert watched.role is expected
+
+
+@pytest.mark.parametrize(("all_mail", "inbox", "complete", "expected"), [
+    (SAME, FolderStatus(9, 99, 3, 1), True, False),
+    (FolderStatus(1, 10, 3, 1, 6), FolderStatus(9, 99, 3, 1), True, True),  # MODSEQ: a label or flag changed
+    (SAME, FolderStatus(9, 99, 2, 1), True, True),  # archived elsewhere
+    (SAME, FolderStatus(9, 99, 3, 0), True, True),
+    (SAME, None, True, False),
+    (SAME, FolderStatus(9, 99, 2, 1), False, False),  # the first sync goes on anyway
+])  # fmt: skip
+def test_views_tell_of_labels_changed_elsewhere(
+    all_mail: FolderStatus, inbox: FolderStatus | None, complete: bool, expected: bool
+) -> None:
+    watched = known(1, "All Mail", Role.ALL, complete=complete)
+    folders = [watched, known(2, "INBOX", Role.INBOX, state=None, is_view=True)]
+    remote = [
+        RemoteFolder("All Mail", "/", Role.ALL, status=all_mail),
+        RemoteFolder("INBOX", "/", Role.INBOX, status=inbox, label="\\Inbox"),
+    ]
+    assert shows_other_labels(folders, folders, remote, watched) is expected
+
+
+@pytest.mark.parametrize(("ids", "expected"), [
+    ((1,), [1]), ((2,), [1]), ((2, 3), [1, 3]), ((3, None), [3]), ((1, 2), [1]), ((), []),
+])  # fmt: skip
+def test_deeds_in_a_view_change_all_mail(ids: tuple[int | None, ...], expected: list[int]) -> None:
+    folders = [known(1, "All Mail", Role.ALL), known(2, "INBOX", Role.INBOX, is_view=True), known(3, "Trash")]
+    assert [folder.id for folder in stores_of(folders, ids)] == expected
