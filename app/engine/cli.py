@@ -18,18 +18,17 @@ engine_commands = AppGroup("engine", help="The mail engine.")
 
 
 @engine_commands.command("run")
-@click.option("--until-parent-ends", is_flag=True, help="End when the process that started this one is gone.")
-def run_command(until_parent_ends: bool) -> None:
+@click.option("--parent", type=int, help="End when the process with this number is not the parent, or no longer.")
+def run_command(parent: int | None) -> None:
     """Sync mail, carry out what people do, and send, until SIGTERM or Ctrl-C."""
     parts = runtime()
     logs.set_up(parts.config)
-    parent = os.getppid()
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
 
     def goes_on() -> bool:
-        return not ending.is_set() and not (until_parent_ends and os.getppid() != parent)
+        return not ending.is_set() and parent in (None, os.getppid())
 
     MailEngine(parts).run(goes_on)
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi", "engine", "run", "--until-parent-ends")
+COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi", "engine", "run", "--parent")
 LEAN = {"MALLOC_ARENA_MAX": "2"}  # glibc gives threads arenas of their own, which grow and are not given back
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
@@ -24,11 +24,13 @@ def next_wait_s(lived_s: float, waited_s: float) -> float:
 class EngineKeeper:
     """Starts the engine, again when it dies, and ends it.
 
-    The engine ends by itself when its parent is gone, so a master killed with SIGKILL leaves nothing behind.  Several
+    The engine ends by itself when its parent is gone, so a master killed with SIGKILL leaves nothing behind.  It has a
+    session of its own: Ctrl-C in the terminal ends gunicorn, which ends the engine, and nobody starts another.  Several
     gunicorns on one database each keep their own: engines share accounts by leases.
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()  # no engine starts once the end has begun
         self._ending = threading.Event()
         self._engine: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._keep, name="engine-keeper", daemon=True)
@@ -38,12 +40,21 @@ class EngineKeeper:
 
     def _keep(self) -> None:
         wait_s = FIRST_WAIT_S
-        while not self._ending.is_set():
+        while (engine := self._launch()) is not None:
             started_s = time.monotonic()
-            self._engine = subprocess.Popen(COMMAND, stdin=subprocess.DEVNULL, env=os.environ | LEAN)  # noqa: S603
-            self._engine.wait()
+            engine.wait()
             wait_s = next_wait_s(time.monotonic() - started_s, wait_s)
             self._ending.wait(wait_s)
+
+    def _launch(self) -> subprocess.Popen[bytes] | None:
+        command = (*COMMAND, str(os.getpid()))
+        with self._lock:
+            if self._ending.is_set():
+                return None
+            self._engine = subprocess.Popen(  # noqa: S603  words of our own
+                command, stdin=subprocess.DEVNULL, env=os.environ | LEAN, start_new_session=True
+            )
+            return self._engine
 
     def restart(self) -> None:
         """Have the engine end; another one, of the code as it is now, follows."""
@@ -51,7 +62,8 @@ class EngineKeeper:
             self._engine.terminate()
 
     def stop(self) -> None:
-        self._ending.set()
+        with self._lock:
+            self._ending.set()
         if self._engine is None:
             return
         self._engine.terminate()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.engine.keeper import next_wait_s
+from app.engine import keeper
+from app.engine.keeper import EngineKeeper, next_wait_s
 
 
 @pytest.mark.parametrize(("lived_s", "waited_s", "expected"), [
@@ -15,3 +16,14 @@ from app.engine.keeper import next_wait_s
 ])  # fmt: skip
 def test_waits_grow_while_it_dies_quickly(lived_s: float, waited_s: float, expected: float) -> None:
     assert next_wait_s(lived_s, waited_s) == expected
+
+
+def test_no_engine_starts_once_the_end_has_begun(monkeypatch):
+    started = []
+    monkeypatch.setattr(keeper.subprocess, "Popen", lambda *words, **_more: started.append(words))
+    kept = EngineKeeper()
+    kept.stop()
+    kept.start()
+    kept._thread.join(10)
+    assert not kept._thread.is_alive()
+    assert started == []

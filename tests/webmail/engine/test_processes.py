@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ from tests.factories import make_account
 from tests.fake_source import simple_message
 from tests.servers.certificates import Authority
 from tests.servers.dovecot import Dovecot, MailUser
-from tests.servers.engine import is_running, run_engine, run_gunicorn, wait_for
+from tests.servers.engine import is_running, run_engine, run_gunicorn, run_process, wait_for
 
 pytestmark = pytest.mark.servers
 
@@ -113,6 +114,13 @@ def test_a_killed_master_takes_its_engine_along(
         web.kill()
         wait_for(lambda: not is_running(pid), "the engine to end")
         assert engines(site_db) == {}
+
+
+def test_an_engine_whose_parent_ended_before_it_was_ready_ends(site: runtime.Runtime) -> None:
+    log = site.config.work_directory / "engine.log"
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "engine", "run", "--parent", "1"]
+    with run_process(command, site.config, log) as engine:
+        assert engine.wait(30) == 0, log.read_text()
 
 
 def test_two_engines_share_and_one_takes_over(site: runtime.Runtime, site_db: Session, dovecot: Dovecot) -> None:
