@@ -120,16 +120,18 @@ def split_list(text: str) -> Iterator[str]:
     """
     item: list[str] = []
     closers: list[str] = []
-    escaped = False
+    escaped = has_at = False
     for char in text:
         if not closers and char in ",;\r\n":
             yield from _non_empty(item)
             item.clear()
+            has_at = False
             continue
-        if not closers and char == ":" and "@" not in item:
+        if not closers and char == ":" and not has_at:
             item.clear()
             continue
         item.append(char)
+        has_at = has_at or char == "@"
         if escaped:
             escaped = False
         elif char == "\\" and closers:

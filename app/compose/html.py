@@ -12,10 +12,10 @@ from html import escape
 import nh3
 
 from app.messages import css
+from app.messages.html_scan import MAX_HTML_CHARS, TooComplex, scan
 from app.messages.sanitise import ATTRIBUTES, DROPPED_WHOLE, IGNORED_IN_URLS, TAGS, link_address
 from app.messages.text_view import html_to_text
 
-MAX_HTML_CHARS = 4_000_000
 CID = re.compile(r"cid:[A-Za-z0-9.!#$%&'*+/=?^_`{|}~@-]{1,200}")
 REMOTE = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 NOT_KEPT = frozenset({"class", "id", "name"})
@@ -23,7 +23,15 @@ KEPT_ATTRIBUTES = {tag: set(names) - NOT_KEPT for tag, names in ATTRIBUTES.items
 
 
 def clean(html: str, *, remote_images: bool = True) -> str:
-    """`html` without anything that runs; images only from the message's own parts, and remote ones where allowed."""
+    """`html` without anything that runs; images only from the message's own parts, and remote ones where allowed.
+
+    What is nested too deeply to be parsed in good time keeps its words alone.
+    """
+    html = html[:MAX_HTML_CHARS].replace("\0", "")
+    try:
+        scan(html)
+    except TooComplex:
+        return from_text(html_to_text(html))
 
     def judge(tag: str, attribute: str, value: str) -> str | None:
         if attribute == "style":
@@ -37,7 +45,7 @@ def clean(html: str, *, remote_images: bool = True) -> str:
         return value[:500]
 
     return nh3.clean(
-        html[:MAX_HTML_CHARS].replace("\0", ""),
+        html,
         tags=set(TAGS),
         clean_content_tags=set(DROPPED_WHOLE),
         attributes=KEPT_ATTRIBUTES,

@@ -14,10 +14,13 @@ from app.messages.sanitise import clean_fragment
 
 MAX_LINKED_LINES = 400
 MAX_LINKED_CHARS = 2_000  # of a line; a longer one is no sentence with an address in it
+LINK_WORK = 100_000_000
+"""What looking for links may cost in one message: each word is looked at from each of its characters on."""
+MAX_ESCAPED = 50_000  # `&`, `<` and `>`: a parser looks long at each; a text with more is shown without links
 LINKABLE = re.compile(r"://|www\.|\w@\w", re.IGNORECASE)
 # bleach knows the top-level domains of 2019 only: any will do where a scheme or www. says that a link is meant.
 WEB_ADDRESS = re.compile(
-    r"""\(*\b(?<![@.])(?:https?://|(?=www\.[\w-]{1,63}\.))[^\s<>"`{}|\\^]{4,2000}""", re.IGNORECASE
+    r"""\({0,9}\b(?<![@.])(?:https?://|(?=www\.[\w-]{1,63}\.))[^\s<>"`{}|\\^]{4,2000}""", re.IGNORECASE
 )
 MAIL_ADDRESS = build_email_re(tlds=["[a-z]{2,24}"])
 QUOTE_MARKS = re.compile(r"(?:> ?){1,40}")
@@ -29,6 +32,8 @@ def as_html(text: str, label: str, *, flowed: bool = False, delsp: bool = False)
 
     `flowed` and `delsp` are the parameters of RFC 3676 §4.
     """
+    if sum(map(text.count, "&<>")) > MAX_ESCAPED:
+        return escape(text, quote=False)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
     if flowed:
         lines = list(_unflowed(lines, delsp=delsp))
@@ -57,9 +62,11 @@ def _last_quote(blocks: list[tuple[bool, list[str]]]) -> int | None:
 def _link(lines: list[str]) -> list[str]:
     """The lines (escaped), with links in those that may hold one.  A Linker of its own: a shared one mixes threads."""
     linker = Linker(callbacks=[], parse_email=True, url_re=WEB_ADDRESS, email_re=MAIL_ADDRESS)
-    linked, left = [], MAX_LINKED_LINES
+    linked, left, work = [], MAX_LINKED_LINES, LINK_WORK
     for line in lines:
         may_link = left > 0 and len(line) <= MAX_LINKED_CHARS and LINKABLE.search(line)
+        work -= sum(len(word) ** 2 for word in line.split()) if may_link else 0
+        may_link = may_link and work > 0
         left -= bool(may_link)
         linked.append(linker.linkify(line) if may_link else line)
     return linked
