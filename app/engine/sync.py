@@ -23,15 +23,13 @@ from app.errors import NoSuchFolder
 from app.mirror import labels
 from app.mirror import service as mirror
 from app.mirror.models import Folder, Message
-from app.sources import Delta, FolderState, MailSource, RemoteFolder, RemoteMessage, Role
+from app.sources import Delta, FolderState, MailSource, RemoteFolder, Role
 
 INBOX = RemoteFolder(name="INBOX", delimiter=None, role=Role.INBOX)
 STEP_MESSAGES = 2_000
 """Older messages fetched before anything more urgent on the same session gets its turn."""
 INBOX_MESSAGES = 50
 """Of Gmail's inbox, fetched before older mail: a page of the list."""
-COMMIT_MESSAGES = 250
-"""Messages in one commit, so that it takes no longer than 50 ms."""
 
 
 class KnownUids(Sequence[int]):
@@ -227,10 +225,9 @@ class Backfill:
         step, self._remaining = self._remaining[:STEP_MESSAGES], self._remaining[STEP_MESSAGES:]
         for messages in source.headers(self.folder.name, step) if step else ():
             self._fetched = True
-            for piece in _pieces(messages):
-                with self.desk.gap.turn(), self.desk.session() as db:
-                    added = mirror.add_messages(db, self.folder.id, piece)
-                _note_done(self.desk, MailAccount.sync_done + added)
+            with self.desk.session() as db:
+                added = mirror.add_messages(db, self.folder.id, messages, turn=self.desk.gap.turn)
+            _note_done(self.desk, MailAccount.sync_done + added)
 
     def _end(self, source: MailSource) -> None:
         """Flags that changed while older messages were on their way, then done."""
@@ -241,11 +238,6 @@ class Backfill:
             changed = {self.folder.id, *labels.take_changed(db)}
         _note_done(self.desk, _mirrored_messages(self.desk))
         _ring(self.desk, changed)
-
-
-def _pieces(messages: Sequence[RemoteMessage]) -> Iterator[Sequence[RemoteMessage]]:
-    for start in range(0, len(messages), COMMIT_MESSAGES):
-        yield messages[start : start + COMMIT_MESSAGES]
 
 
 def _note_done(desk: Desk, done: ColumnElement[int]) -> None:

@@ -7,7 +7,8 @@ sessions the engine passes in commit only while its lease holds.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,11 @@ __all__ = [
     "store_previews",
 ]
 
+Arrival = tuple[RemoteMessage, Envelope]
+Turn = Callable[[], AbstractContextManager[None]]
+
+COMMIT_MESSAGES = 500
+"""Messages in one commit of `add_messages`, so that it takes no longer than 50 ms."""
 MAX_BODYSTRUCTURE_OCTETS = 16_384  # a longer one is not kept; the message is then read whole
 MAX_PREVIEW_CHARS = 200
 ALL_AT_ONCE = 2_000
@@ -67,18 +73,28 @@ def apply_delta(db: Session, folder_id: int, delta: Delta, asked_at: datetime) -
     return labels.take_changed(db) | ({folder_id} if changed else set())
 
 
-def add_messages(db: Session, folder_id: int, messages: Sequence[RemoteMessage]) -> int:
-    """Store older messages of a folder; those it has already stay as they are.  How many were new."""
+def add_messages(db: Session, folder_id: int, messages: Sequence[RemoteMessage], *, turn: Turn = nullcontext) -> int:
+    """Store older messages of a folder; those it has already stay as they are.  How many were new.
+
+    `turn` is entered around each write, after the headers were read: a bulk writer waits its turn there.
+    """
     added = 0
-    for chunk in chunks(messages):
-        folder = _lock_folder(db, folder_id)
-        known = _known(db, folder_id, [message.uid for message in chunk])
-        hidden = hidden_uids(db, folder.account_id, folder_id)
-        new = [message for message in chunk if message.uid not in known and message.uid not in hidden]
-        _insert(db, folder, new, Overlay())
-        _commit(db)
+    for chunk in chunks(messages, COMMIT_MESSAGES):
+        arrivals = _read(chunk)
+        with turn():
+            folder = _lock_folder(db, folder_id)
+            known = _known(db, folder_id, [message.uid for message in chunk])
+            hidden = hidden_uids(db, folder.account_id, folder_id)
+            new = [a for a in arrivals if a[0].uid not in known and a[0].uid not in hidden]
+            _insert(db, folder, new, Overlay())
+            _commit(db)
         added += len(new)
     return added
+
+
+def _read(messages: Sequence[RemoteMessage]) -> Sequence[Arrival]:
+    """Their envelopes, worked out before any lock is taken: parsing holds no other writer up."""
+    return [(message, read_envelope(message.header)) for message in messages]
 
 
 def mark_complete(db: Session, folder_id: int) -> None:
@@ -215,19 +231,18 @@ def _carry_out(db: Session, folder: Folder, plan: Plan, overlay: Overlay) -> Non
     if plan.modseqs:
         modseqs = [{"row_id": row_id, "told": modseq} for row_id, modseq in plan.modseqs.items()]
         db.execute(by_id.values(modseq=sa.bindparam("told")), modseqs)
-    _insert(db, folder, plan.insert, overlay)
+    _insert(db, folder, _read(plan.insert), overlay)
 
 
-def _insert(db: Session, folder: Folder, messages: Sequence[RemoteMessage], overlay: Overlay) -> None:
+def _insert(db: Session, folder: Folder, arrivals: Sequence[Arrival], overlay: Overlay) -> None:
     """New rows, except for messages that wait here under no UID yet: those get theirs.
 
     While the first sync runs the counters are the server's, who counts old messages already.
     """
-    if not messages:
+    if not arrivals:
         return
-    envelopes = [read_envelope(message.header) for message in messages]
-    waiting = _adopt(db, folder, messages, envelopes, overlay)
-    unknown = [(m, e) for m, e in zip(messages, envelopes, strict=True) if m.uid not in waiting]
+    waiting = _adopt(db, folder, arrivals, overlay)
+    unknown = [arrival for arrival in arrivals if arrival[0].uid not in waiting]
     conversations = linking.assign_conversations(db, folder.account_id, unknown)
     for counted in (True, False):
         values = [
@@ -238,13 +253,7 @@ def _insert(db: Session, folder: Folder, messages: Sequence[RemoteMessage], over
         rows.add(db, folder.account_id, folder.id, values, counted=counted)
 
 
-def _adopt(
-    db: Session,
-    folder: Folder,
-    messages: Sequence[RemoteMessage],
-    envelopes: Sequence[Envelope],
-    overlay: Overlay,
-) -> Mapping[int, int]:
+def _adopt(db: Session, folder: Folder, arrivals: Sequence[Arrival], overlay: Overlay) -> Mapping[int, int]:
     """Messages moved or copied here whose UID the server did not tell: recognised by Message-ID, UID to row."""
     waiting = select(MESSAGE.c.id, MESSAGE.c.message_id_hash)
     nameless = waiting.where(MESSAGE.c.folder_id == folder.id, MESSAGE.c.uid < 0).order_by(MESSAGE.c.id)
@@ -253,7 +262,7 @@ def _adopt(
         by_hash[row.message_id_hash].append(row.id)
     found = {}
     flags, words = {}, {}
-    for message, envelope in zip(messages, envelopes, strict=True):
+    for message, envelope in arrivals:
         if candidates := by_hash.get(envelope.message_id_hash):
             found[message.uid] = candidates.pop(0)
             flags[found[message.uid]] = overlay.flags_over(message.uid, message.flags)
