@@ -11,6 +11,7 @@ from typing import Any
 from app.config import Config
 from app.engine.keeper import keeper
 from app.logs import logging_settings
+from app.web.bells import watch_for_the_end
 
 _config = Config.from_env()
 
@@ -51,6 +52,11 @@ def when_ready(_server: Any) -> None:
     """One mail engine per machine, beside the web processes (RUN_ENGINE=0: it runs elsewhere)."""
     if _config.run_engine:
         keeper.start()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Told to end, a worker waits for its requests; event streams would last for as long as it lets them."""
+    watch_for_the_end(lambda: not worker.alive)
 
 
 def on_reload(_server: Any) -> None:

@@ -1,19 +1,21 @@
 """One ear on the bus for all of a web process: a thread listens, and hands each bell to whoever asked for its topic.
 
-The thread runs while somebody listens, and ends by itself soon after the last one stopped.
+The thread runs while somebody listens, and ends by itself soon after the last one stopped.  When the process is told
+to end, it rings the bell that ends streams, so that a restart does not wait for pages that are open.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 from app.bus import Bell, Bus, Subscription, Topic
 
 LOOK_UP_S = 1.0  # how often the thread looks whether anybody still listens
+LAST_BELL = Bell(Topic.SETTINGS)  # streams end at it, and browsers connect again
 MAX_WAITING = 1_000  # bells nobody has taken yet; more are lost, which costs a poll interval
 
 
@@ -72,6 +74,8 @@ class Listener:
             while self._still_wanted():
                 for bell in subscription.wait(LOOK_UP_S):
                     self._hand_out(bell)
+                if any(is_ending() for is_ending in _signs_of_the_end):
+                    self._hand_out(LAST_BELL)
 
     def _still_wanted(self) -> bool:
         """Whether anybody listens; else the next one starts another thread."""
@@ -87,6 +91,7 @@ class Listener:
             ear.hear(bell)
 
 
+_signs_of_the_end: list[Callable[[], bool]] = []
 _listeners: WeakKeyDictionary[Bus, Listener] = WeakKeyDictionary()
 _lock = threading.Lock()
 
@@ -95,3 +100,8 @@ def listener_on(bus: Bus) -> Listener:
     """This process's listener on `bus`."""
     with _lock:
         return _listeners.setdefault(bus, Listener(bus))
+
+
+def watch_for_the_end(is_ending: Callable[[], bool]) -> None:
+    """End this process's streams within a second of `is_ending()`."""
+    _signs_of_the_end.append(is_ending)

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from app.bus import Bell, Topic
-from app.web.bells import MAX_WAITING, Ear, Listener, listener_on
+from app.web import bells
+from app.web.bells import LAST_BELL, MAX_WAITING, Ear, Listener, listener_on, watch_for_the_end
 
 
 class CountingBus:
@@ -86,3 +87,14 @@ def test_an_ear_nobody_listens_with_does_not_grow():
 def test_a_bus_has_one_listener(bus):
     assert listener_on(bus) is listener_on(bus)
     assert listener_on(bus) is not listener_on(CountingBus())
+
+
+def test_a_process_that_ends_tells_its_streams(monkeypatch):
+    monkeypatch.setattr(bells, "_signs_of_the_end", [])
+    monkeypatch.setattr(bells, "LOOK_UP_S", 0.01)
+    ending = threading.Event()
+    watch_for_the_end(ending.is_set)
+    with Listener(CountingBus()).subscribe([LAST_BELL.topic]) as ear:
+        assert ear.wait(0.1) == []
+        ending.set()
+        assert ear.wait(10) == [LAST_BELL]
