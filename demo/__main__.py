@@ -71,11 +71,13 @@ def require_free(bind: str) -> None:
 
 
 def serve(environment: dict[str, str]) -> int:
-    """gunicorn, until it ends or Ctrl-C."""
-    web = subprocess.Popen([str(Path(sys.executable).with_name("gunicorn")), "wsgi:app"], env=environment)
+    """gunicorn, until it ends or Ctrl-C, which reaches it through us: told twice, its workers may get stuck."""
+    command = [str(Path(sys.executable).with_name("gunicorn")), "wsgi:app"]
+    web = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         return web.wait()
     except (KeyboardInterrupt, SystemExit):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending; impatience would leave it behind
         web.terminate()
         web.wait(30)
         return 0
