@@ -12,9 +12,12 @@ from urllib.parse import urlsplit
 from app.errors import ConfigError
 
 
-def setting(env: str, meaning: str, default: Any) -> Any:
-    """A dataclass field that is read from the environment variable `env`; `meaning` is its row in docs/deploy.md."""
-    return field(default=default, metadata={"env": env, "meaning": meaning})
+def setting(env: str, meaning: str, default: Any, *, shown: bool = True) -> Any:
+    """A dataclass field that is read from the environment variable `env`; `meaning` is its row in docs/deploy.md.
+
+    One with a password in it is not `shown` in the repr.
+    """
+    return field(default=default, repr=shown, metadata={"env": env, "meaning": meaning})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +28,16 @@ class Config:
         "WORK_DIRECTORY", "Databases (SQLite), sockets and other files that live on", Path("var")
     )
     database_url: str = setting(
-        "DATABASE_URL", "Public database; empty: SQLite in the work directory. PostgreSQL: postgresql+psycopg://…", ""
+        "DATABASE_URL",
+        "Public database; empty: SQLite in the work directory. PostgreSQL: postgresql+psycopg://…",
+        "",
+        shown=False,
     )
     private_database_url: str = setting(
-        "PRIVATE_DATABASE_URL", "Private database, which holds the master key; empty: SQLite, mode 0600", ""
+        "PRIVATE_DATABASE_URL",
+        "Private database, which holds the master key; empty: SQLite, mode 0600",
+        "",
+        shown=False,
     )
     public_url: str = setting(
         "PUBLIC_URL",

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import imapclient
 
+from app.accounts.echoes import blotted_out
 from app.accounts.endpoint import Credentials, Endpoint, Tls
 from app.errors import (
     BadInput,
@@ -98,10 +99,11 @@ def _signed_in(client: _Client, wire: Wire, credentials: Credentials) -> ImapSes
     session = ImapSession(wire)
     session.capabilities = client.capability_names()
     wire.begin_turn(SIGN_IN_OCTETS)
-    if credentials.access_token:
-        _sign_in_with_token(session, client, credentials)
-    else:
-        _sign_in_with_password(session, client, credentials)
+    with blotted_out(credentials.imap_username, credentials.access_token or credentials.imap_password):
+        if credentials.access_token:
+            _sign_in_with_token(session, client, credentials)
+        else:
+            _sign_in_with_password(session, client, credentials)
     _settle(session)
     return session
 

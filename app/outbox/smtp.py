@@ -13,6 +13,7 @@ from typing import Literal
 import aiosmtplib
 from aiosmtplib import SMTP
 
+from app.accounts.echoes import blotted_out
 from app.accounts.endpoint import Endpoint, Tls
 from app.errors import (
     ConnectionLost,
@@ -112,7 +113,7 @@ class SmtpSubmitter:
         if not self._login.username:
             return
         method = client.auth_xoauth2 if self._login.mechanism == "xoauth2" else client.login
-        with translated(refusal=LoginRefused):
+        with blotted_out(self._login.username, self._login.secret), translated(refusal=LoginRefused):
             await method(self._login.username, self._login.secret)
 
 
