@@ -153,7 +153,7 @@ DEEDS: Mapping[str, Deed] = {
     "label": _labels(adds=True),
     "unlabel": _labels(adds=False),
 }
-ONE_BY_ONE = frozenset({"star", "label", "unlabel"})
+ONE_BY_ONE = frozenset({"star"})
 """Deeds that are done to the message itself where a conversation is listed."""
 
 

@@ -27,6 +27,7 @@ def done_words(db: Session, action: Action) -> str:
             "Not junk: moved to %(place)s.", "%(num)s moved to %(place)s.", count, place=place
         ),
         "move": lambda: ngettext("Moved to %(place)s.", "%(num)s messages moved to %(place)s.", count, place=place),
+        "label": lambda: ngettext("Labels changed.", "Labels of %(num)s messages changed.", count),
         "copy": lambda: ngettext("Copied to %(place)s.", "%(num)s messages copied to %(place)s.", count, place=place),
     }
     return str(words.get(action.deed, lambda: _("Done."))())

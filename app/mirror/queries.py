@@ -340,8 +340,10 @@ def conversation_messages(
     return sorted(_distinct(here_first), key=lambda row: (row.received_at, row.id))
 
 
-FOLDER_COLUMNS = tuple(
-    getattr(Folder, name) for name in FolderRow.__dataclass_fields__ if name not in ("label", "depth")
+FOLDER_NAMES = tuple(FolderRow.__dataclass_fields__)
+FOLDER_COLUMNS = (
+    *(getattr(Folder, name) for name in FOLDER_NAMES[: FOLDER_NAMES.index("is_view")]),
+    Folder.label.is_not(None),
 )
 ACCOUNT_COLUMNS = tuple(getattr(MailAccount, name) for name in AccountRow.__dataclass_fields__)
 

@@ -24,6 +24,7 @@ class FolderRow:
     total: int
     unread: int
     complete: bool
+    is_view: bool  # shows a label of Gmail's: putting messages into it takes them from nowhere
     label: str = ""
     depth: int = 0
 

@@ -42,6 +42,11 @@ class Browser:
     def tree(self) -> str:
         return self._client.get("/mail/tree").text
 
+    def menu(self, folder: str) -> list[tuple[str, str]]:
+        """The deeds of the menu that moves and labels the selection, and their words."""
+        page = self._client.get(self._address(folder)).text
+        return re.findall(r'class="menu-item" form="list" name="do" value="([^"]+)".*?class="clip">(.*?)</span>', page)
+
     def act(self, deed: str, folder: str, *subjects: str, target: str = "") -> str:
         """What the toolbar of a list sends; the address that undoes it."""
         page = self._client.get(f"{self._address(folder)}?view=messages").text
@@ -148,6 +153,17 @@ def test_moving_between_labels(browser: Browser, server: GmailServer) -> None:
     browser.act("copy", "Family", "Lunch", target="Travel")
     wait_for(lambda: server.all_mail[4].labels == {"Family", "Travel"}, "under both labels")
     assert len(browser.list(ALL_MAIL)) == 4
+
+
+def test_labels_are_added_and_removed_from_the_menu(browser: Browser, server: GmailServer) -> None:
+    menu = browser.menu("Travel")
+    assert [(deed.partition(":")[0], words) for deed, words in menu if "label" in deed or deed.startswith("copy")] == [
+        ("copy", "Add Family"), ("unlabel", "Remove Travel"),
+    ]  # fmt: skip
+    browser.act({words: deed for deed, words in menu}["Add Family"], "Travel", "Tickets")
+    assert (browser.list("Travel"), browser.list("Family")) == (["Tickets"], ["Tickets"])
+    browser.act("unlabel:Travel", "Travel", "Tickets")
+    wait_for(lambda: server.all_mail[2].labels == {INBOX, "Family", "\\Important"}, "the server's labels")
 
 
 @pytest.mark.parametrize(("deed", "store"), [("delete", TRASH), ("junk", SPAM)])
