@@ -61,15 +61,21 @@ def require_sign_in() -> ResponseReturnValue | None:
     """Every page here is somebody's own; what somebody wrote is handed back rather than lost to the sign-in page."""
     if current_user.is_authenticated:
         return None
-    return keep_text() if request.method == "POST" and "text" in request.form else ask_to_sign_in()
+    return keep_text() if _holds_text() else ask_to_sign_in()
 
 
 @bp.errorhandler(CSRFError)
 def stale_form(_error: CSRFError) -> ResponseReturnValue:
     """The form is older than the session: the same text again, under a token that works."""
-    if request.method == "POST" and "text" in request.form:
+    if _holds_text():
         return keep_text()
     return jsonify(error="csrf", token=generate_csrf()), 400
+
+
+def _holds_text() -> bool:
+    """Did our composer post this?  What a form of another site says is nobody's to keep."""
+    is_ours = request.headers.get("Sec-Fetch-Site") != "cross-site"
+    return request.method == "POST" and "text" in request.form and is_ours
 
 
 def keep_text() -> ResponseReturnValue:

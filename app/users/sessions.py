@@ -6,8 +6,8 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from flask import Flask, Request, abort, current_app, g, redirect, request, url_for
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask import Flask, Request, Response, abort, current_app, g, redirect, request, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager
 from itsdangerous import URLSafeTimedSerializer
@@ -57,6 +57,11 @@ class SharedKeySessions(SecureCookieSessionInterface):
             return super().open_session(app, request)
         except UNUSABLE:
             return None
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """A form of another site comes without our cookie (SameSite), and must not put a new one in its place."""
+        if request.method in ("GET", "HEAD") or request.headers.get("Sec-Fetch-Site") != "cross-site":
+            super().save_session(app, session, response)
 
 
 def require_key() -> None:

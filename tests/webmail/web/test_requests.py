@@ -103,3 +103,16 @@ def test_nul_is_refused_before_a_database_meets_it(anonymous, alice, browser_of,
     written = {"version": "0", "text": "a\0b", "subject": "c\0d", "to": "e\0f"}
     assert browser_of(alice).post(draft, data=written).status_code == 303
     assert browser_of(alice).post(draft, data=written | {"remove": "\0"}).status_code == 400
+
+
+def test_a_form_of_another_site_gets_neither_cookie_nor_page(app, anonymous):
+    """SameSite keeps our cookie out of it; a new one in the answer would sign the person out."""
+    app.config["WTF_CSRF_ENABLED"] = True
+    foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+    for path in ("/sign-in", "/sign-out", f"/mail/draft/{uuid4()}"):
+        form = {"text": "Send me the keys", "to": "mallory@evil.example", "do": "send"}
+        answer = anonymous.post(path, data=form, headers=foreign)
+        assert answer.status_code in (400, 404)
+        assert "Set-Cookie" not in answer.headers
+        assert "Send me the keys" not in answer.text
+    assert "Set-Cookie" in anonymous.get("/sign-in", headers=foreign).headers  # a link from elsewhere is a visit
