@@ -219,6 +219,20 @@ def test_move_by_keys(inbox, home, db):
     expect(row(inbox, "Proofs for the spring")).to_have_count(0)
 
 
+def test_the_move_key_takes_the_row_the_focus_is_on(inbox):
+    inbox.keyboard.press("j")
+    inbox.keyboard.press("v")
+    expect(inbox.locator("#selected")).to_have_text("1 selected")
+    expect(inbox.locator(".bar.is-selection .move-menu .menu-panel")).to_be_visible()
+
+
+def test_light_or_dark_is_kept_from_page_to_page(inbox):
+    with inbox.expect_response("**/settings/theme"):
+        inbox.get_by_role("button", name="Switch between light and dark").click()
+    inbox.reload()
+    expect(inbox.locator("html")).to_have_attribute("data-theme", "dark")
+
+
 def test_going_places_and_the_sheet_of_keys(inbox, home):
     inbox.keyboard.press("?")
     expect(inbox.get_by_role("dialog", name="Keyboard")).to_be_visible()
