@@ -44,7 +44,9 @@ def logging_settings(config: Config) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": config.log_format}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            name: {"level": level, "propagate": True, "handlers": []} for name in ("gunicorn.error", "gunicorn.access")
+            # gunicorn's debug lines name every address that is asked for, and one-time links are addresses.
+            "gunicorn.error": {"level": "INFO" if level == "DEBUG" else level, "propagate": True, "handlers": []},
+            "gunicorn.access": {"level": level, "propagate": True, "handlers": []},
         },
     }
 

@@ -19,6 +19,7 @@ from app.mirror.queries import conversation_members
 from app.runtime import runtime
 from app.users.sessions import ask_to_sign_in
 from app.users.views import safe_next
+from app.web.ids import is_row_id
 
 bp = Blueprint("actions", __name__, url_prefix="/mail/actions")
 
@@ -83,16 +84,12 @@ def take_refusals() -> list[str]:
 
 def _chosen(deed: str) -> Sequence[int]:
     """The messages that are meant."""
-    ids = [int(text) for text in request.values.getlist("message") if _is_id(text)][: service.MAX_AT_ONCE + 1]
+    ids = [int(text) for text in request.values.getlist("message") if is_row_id(text)][: service.MAX_AT_ONCE + 1]
     if not ids:
         raise BadInput("message", _("Choose a message first."))
     if request.form.get("view") == "conversations" and deed not in ONE_BY_ONE:
         return conversation_members(g.db, current_user.id, ids, limit=service.MAX_AT_ONCE)
     return ids
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _flags(verb: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Deed:
@@ -113,7 +110,7 @@ def _plain(deed: Callable[..., Action | None]) -> Deed:
 
 def _move(ids: Sequence[int], target: str) -> Action | None:
     parts, seen_in = runtime(), request.form.get("folder", "")
-    shown = int(seen_in) if _is_id(seen_in) else None
+    shown = int(seen_in) if is_row_id(seen_in) else None
     return service.move(g.db, current_user.id, ids, _target(target), parts.clock, parts.bus, seen_in=shown)
 
 
@@ -123,7 +120,7 @@ def _copy(ids: Sequence[int], target: str) -> Action | None:
 
 
 def _target(folder: str) -> int:
-    if not _is_id(folder):
+    if not is_row_id(folder):
         raise BadInput("target", _("Choose a folder."))
     return int(folder)
 

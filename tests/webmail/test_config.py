@@ -6,6 +6,7 @@ import pytest
 
 from app.config import Config
 from app.errors import ConfigError
+from app.logs import logging_settings
 
 
 def test_defaults_are_a_working_installation():
@@ -32,3 +33,10 @@ def test_a_bad_variable_is_named(variable, value):
 def test_values_are_typed():
     config = Config.from_env({"WORK_DIRECTORY": "/srv/satchel", "RUN_ENGINE": "0", "WEB_THREADS": "8"})
     assert (config.work_directory, config.run_engine, config.web_threads) == (Path("/srv/satchel"), False, 8)
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "error"])
+def test_no_level_of_the_log_names_the_addresses_asked_for(level):
+    """gunicorn's debug lines do, and one-time links are addresses."""
+    loggers = logging_settings(Config(log_level=level))["loggers"]
+    assert loggers["gunicorn.error"]["level"] == {"debug": "INFO"}.get(level, level.upper())

@@ -286,18 +286,18 @@ def test_a_strangers_thing_is_as_good_as_none(db, alices, mallorys, case):
         assert ask(alices.browser, case, alices.ids).status_code != case.status
 
 
-@sqlite_only
 def test_an_id_no_row_can_have_is_none(alices):
-    """2**63 is more than a database counts to."""
-    ids = {name: 2**63 if isinstance(value, int) else value for name, value in alices.ids.items()}
-    with_number = [case for case in CASES if "<int:" in case.rule]
-    answers = {str(case): ask(alices.browser, case, ids).status_code for case in with_number}
-    assert answers == dict.fromkeys(answers, 404)
+    """Neither database counts to 2**63, and an id of PostgreSQL ends at 2**31."""
+    with_number = [case for case in CASES if "<int:" in case.rule or case.rule == "/mail/actions"]
+    for number in (2**31, 2**63):
+        ids = {name: number if isinstance(value, int) else value for name, value in alices.ids.items()}
+        for case in with_number:
+            wanted = (303,) if case.rule == "/mail/actions" else (404, 405)  # 405: the address has another method
+            assert ask(alices.browser, case, ids).status_code in wanted, (number, case)
 
 
-@sqlite_only
 def test_a_query_with_an_id_no_row_can_have_is_as_good_as_none(alices):
-    for number in (2**63, 10**40, "٣", "-1", "1e3"):
+    for number in (2**31, 2**63, 10**40, "٣", "-1", "1e3"):
         assert alices.browser.get(f"/mail/tree?folder={number}").status_code == 200
         assert alices.browser.get(f"/mail/oauth/google/start?account={number}").status_code == 404
 
