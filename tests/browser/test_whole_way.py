@@ -72,17 +72,18 @@ def new_page(make_context: Callable[..., BrowserContext], faults: list[str]) -> 
 
 
 @pytest.fixture
-def settle(site: Site, mailbox: Mailbox, new_page: Callable[..., Page]) -> Callable[..., Page]:
+def settle(site: Site, mailbox: Mailbox, new_page: Callable[..., Page]) -> Iterator[Callable[..., Page]]:
     """Somebody with the mailbox as their account, its inbox on the screen."""
 
     def settle(**options: object) -> Page:
         page = new_page(**options)
-        walk.sign_in(page, site, site.sign_up(f"owner-of-{mailbox.user.name}"))
+        walk.sign_in(page, site.url, site.sign_up(f"owner-of-{mailbox.user.name}"))
         walk.add_account(page, site, mailbox)
-        walk.open_inbox(page, site)
+        walk.open_inbox(page, site, with_script=bool(options.get("java_script_enabled", True)))
         return page
 
-    return settle
+    yield settle
+    print(site.log.read_text()[-4_000:])
 
 
 # ------------------------------------------------------------------------------------------- from nothing to a mailbox
@@ -103,7 +104,7 @@ def test_from_the_set_up_link_to_a_mailbox(
         invitation = invite(admin, "ida@example.org")
         walk.sign_out(admin)
         accept(admin, invitation)
-        walk.sign_in(admin, site, walk.Person("ida@example.org"))
+        walk.sign_in(admin, site.url, walk.Person("ida@example.org"))
         add_after_three_failures(admin, mailbox, expired)
         walk.open_inbox(admin, site)
         expect(row(admin, "Welcome aboard")).to_be_visible()
@@ -271,6 +272,7 @@ def test_a_refused_recipient_is_named(mailbox: Mailbox, settle: Callable[..., Pa
     page.get_by_label("Subject").fill("To both of you")
     page.get_by_label("Message", exact=True).fill("Hello.")
     page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
     wait_for(mailbox.sink.arrived.is_set, "the message at the SMTP server")
     assert mailbox.sink.messages[0].recipients == ["bob@example.net"]
     page.get_by_role("link", name="Outbox").click()
@@ -368,7 +370,7 @@ def test_a_killed_engine_comes_back_and_mail_disabled_ends_everything(
     mailbox.dovecot.deliver(mailbox.user, letters.plain("Before"))
     with walk.serve_site(tmp_path / "site", authority) as site:
         page = new_page()
-        walk.sign_in(page, site, site.sign_up("ada@example.org", "--admin"))
+        walk.sign_in(page, site.url, site.sign_up("ada@example.org", "--admin"))
         walk.add_account(page, site, mailbox)
         walk.open_inbox(page, site)
         os.kill(engine_pid(site), signal.SIGKILL)
