@@ -64,9 +64,9 @@ def _link(lines: list[str]) -> list[str]:
     linker = Linker(callbacks=[], parse_email=True, url_re=WEB_ADDRESS, email_re=MAIL_ADDRESS)
     linked, left, work = [], MAX_LINKED_LINES, LINK_WORK
     for line in lines:
-        may_link = left > 0 and len(line) <= MAX_LINKED_CHARS and LINKABLE.search(line)
-        work -= sum(len(word) ** 2 for word in line.split()) if may_link else 0
-        may_link = may_link and work > 0
+        is_worth_it = left > 0 and len(line) <= MAX_LINKED_CHARS and bool(LINKABLE.search(line))
+        work -= sum(len(word) ** 2 for word in line.split()) if is_worth_it else 0
+        may_link = is_worth_it and work > 0
         left -= bool(may_link)
         linked.append(linker.linkify(line) if may_link else line)
     return linked
