@@ -67,7 +67,7 @@ def _link(lines: list[str]) -> list[str]:
         is_worth_it = left > 0 and len(line) <= MAX_LINKED_CHARS and bool(LINKABLE.search(line))
         work -= sum(len(word) ** 2 for word in line.split()) if is_worth_it else 0
         may_link = is_worth_it and work > 0
-        left -= bool(may_link)
+        left -= may_link
         linked.append(linker.linkify(line) if may_link else line)
     return linked
 

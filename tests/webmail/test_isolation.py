@@ -238,7 +238,7 @@ def mallorys(parts, db, mallory, browser_of, alices):
 
 
 def ask(browser, case: Case, ids: dict[str, Any]):
-    form = {name: str(value).format(**ids) for name, value in case.form.items()}
+    form: dict[str, Any] = {name: str(value).format(**ids) for name, value in case.form.items()}
     if "files" in form:
         form["files"] = (BytesIO(b"hello"), "hello.txt")
     return browser.open(case.address.format(**ids), method=case.method, data=form or None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from flask.testing import FlaskClient
@@ -42,7 +42,7 @@ class Browser:
     def tree(self) -> str:
         return self._client.get("/mail/tree").text
 
-    def menu(self, folder: str) -> list[tuple[str, str]]:
+    def menu(self, folder: str) -> Sequence[tuple[str, str]]:
         """The deeds of the menu that moves and labels the selection, and their words."""
         page = self._client.get(self._address(folder)).text
         return re.findall(r'class="menu-item" form="list" name="do" value="([^"]+)".*?class="clip">(.*?)</span>', page)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
-from app.engine import keeper
 from app.engine.keeper import EngineKeeper, next_wait_s
 
 
@@ -20,7 +21,7 @@ def test_waits_grow_while_it_dies_quickly(lived_s: float, waited_s: float, expec
 
 def test_no_engine_starts_once_the_end_has_begun(monkeypatch):
     started = []
-    monkeypatch.setattr(keeper.subprocess, "Popen", lambda *words, **_more: started.append(words))
+    monkeypatch.setattr(subprocess, "Popen", lambda *words, **_more: started.append(words))
     kept = EngineKeeper()
     kept.stop()
     kept.start()
