@@ -125,7 +125,8 @@ def shown(value: bytes) -> str:
 
 
 def _ascii(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
+    """Without NUL, which no header may hold (RFC 5322 §2.2) and PostgreSQL does not store."""
+    return value.decode("utf-8", "replace").replace("\0", "")
 
 
 def read_message_id(value: bytes) -> str:

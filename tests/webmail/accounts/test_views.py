@@ -168,7 +168,6 @@ def test_the_same_mailbox_twice_is_told(browser_of, alice, bob, servers, mail_us
         ({"imap_tls": "rot13"}, "Not a valid choice"),
         ({"address": "nobody"}, "not a mail address"),
         ({"imap_username": "a\r\nb"}, "control character"),
-        ({"password": "a\0b"}, "control character"),
         ({"password": "a\r\nA1 LOGOUT"}, "control character"),
         ({"name": "x\r\nBcc: y@example.org"}, "control character"),
         ({"password": "x" * 1_001}, "longer than 1000"),

@@ -209,7 +209,7 @@ def test_a_refresh_may_ask_for_as_many_rows_as_are_shown_within_bounds(browser, 
         assert len(subjects(page)) == rows, limit
 
 
-@pytest.mark.parametrize("before", ["x", "1", "1.2.3", "9" * 40 + ".1", "-1.0", "1.1;drop", "%00"])
+@pytest.mark.parametrize("before", ["x", "1", "1.2.3", "9" * 40 + ".1", "-1.0", "1.1;drop"])
 def test_a_place_that_is_none_shows_the_newest(browser, db, inbox, before):
     make_message(db, inbox, subject="Tiles")
     assert browser.get(f"/mail/folder/{inbox.id}?before={before}").status_code == 200
