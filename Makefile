@@ -33,7 +33,8 @@ test: ready-tests ## everything CI runs
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 -m "not browser"
+	@$(BIN)/pytest -m browser
 
 bench: ready-tests ## the figures of docs/performance.md, printed beside the peers'
 	@$(BIN)/python -m bench
