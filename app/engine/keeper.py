@@ -33,18 +33,24 @@ class EngineKeeper:
         self._lock = threading.Lock()  # no engine starts once the end has begun
         self._ending = threading.Event()
         self._engine: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._keep, name="engine-keeper", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        """Start the engine and watch over it.
 
-    def _keep(self) -> None:
+        The first one is started here, before gunicorn forks its workers: a worker forked while another thread starts a
+        program keeps the pipe on which that thread waits for the program to begin, and the thread waits for ever.
+        """
+        engine = self._launch()
+        threading.Thread(target=self._keep, args=(engine,), name="engine-keeper", daemon=True).start()
+
+    def _keep(self, engine: subprocess.Popen[bytes] | None) -> None:
         wait_s = FIRST_WAIT_S
-        while (engine := self._launch()) is not None:
+        while engine is not None:
             started_s = time.monotonic()
             engine.wait()
             wait_s = next_wait_s(time.monotonic() - started_s, wait_s)
             self._ending.wait(wait_s)
+            engine = self._launch()
 
     def _launch(self) -> subprocess.Popen[bytes] | None:
         command = (*COMMAND, str(os.getpid()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 
 import pytest
 
@@ -25,6 +26,20 @@ def test_no_engine_starts_once_the_end_has_begun(monkeypatch):
     kept = EngineKeeper()
     kept.stop()
     kept.start()
-    kept._thread.join(10)
-    assert not kept._thread.is_alive()
     assert started == []
+
+
+def test_the_first_engine_is_started_before_gunicorn_forks_its_workers(monkeypatch):
+    begun_in = []
+    forever = threading.Event()
+
+    class Engine:
+        def __init__(self, *_words, **_more) -> None:
+            begun_in.append(threading.current_thread())
+
+        def wait(self) -> None:
+            forever.wait()
+
+    monkeypatch.setattr(subprocess, "Popen", Engine)
+    EngineKeeper().start()
+    assert begun_in == [threading.current_thread()]
