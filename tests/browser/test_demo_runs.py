@@ -20,7 +20,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from demo import dovecot
 from demo.__main__ import PERSON
-from tests.browser.conftest import chromium, make_context, strangers  # noqa: F401  fixtures
 from tests.browser.walk import FIRST_MAIL_MS, Person, sign_in
 from tests.servers.engine import ROOT, answers, wait_for
 
@@ -106,7 +105,7 @@ def wait_until_up(demo: Demo) -> None:
 
 
 @pytest.fixture
-def look(make_context: Callable[..., BrowserContext]) -> Callable[[Demo], None]:  # noqa: F811
+def look(make_context: Callable[..., BrowserContext]) -> Callable[[Demo], None]:
     """Sign in as the demo's person, and see mail."""
 
     def look(demo: Demo) -> None:
