@@ -32,6 +32,7 @@ from app.web import (
     request_checks,
     security_headers,
     shell,
+    template_globals,
 )
 
 
@@ -42,7 +43,7 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
     app.config.from_mapping(parts.config.flask_settings())
     runtime.init_app(app, parts)
     db.init_app(app, parts.public)
-    for part in (ids, assets, sessions, gate, request_checks, babel):
+    for part in (ids, assets, sessions, gate, request_checks, babel, template_globals):
         part.init_app(app)
     for part in (error_pages, filters, menu, security_headers, background):
         part.init_app(app)

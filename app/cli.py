@@ -6,7 +6,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from app import migrate
+from app import extensions, migrate
 from app.runtime import runtime
 from app.vault.keyring import ensure_keys
 
@@ -17,7 +17,7 @@ database_commands = AppGroup("db", help="The public and the private database.")
 def upgrade_command() -> None:
     """Migrate both databases to this version, and create the keys a fresh installation lacks."""
     parts = runtime()
-    migrate.upgrade(parts.public, parts.private)
+    migrate.upgrade(parts.public, parts.private, branches=extensions.registry().branches)
     ensure_keys(parts.private, parts.clock)
     click.echo("Both databases are up to date.")
 

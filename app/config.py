@@ -60,6 +60,13 @@ class Config:
     max_message_mib: int = setting("MAX_MESSAGE_MIB", "Largest message that can be composed, MiB", 50)
     tls_ca_file: str = setting("TLS_CA_FILE", "Further certificate authorities to trust for mail servers (PEM)", "")
     name_server: str = setting("NAME_SERVER", "DNS server as address or address:port; empty: the system's", "")
+    tls_certificate_file: str = setting(
+        "TLS_CERTIFICATE_FILE", "Certificate chain (PEM) of the mail listeners; empty: none, and no TLS", ""
+    )
+    tls_key_file: str = setting("TLS_KEY_FILE", "Its private key (PEM); empty: in the certificate's file", "")
+    mail_bind: str = setting(
+        "MAIL_BIND", "Addresses the public mail listeners bind to, comma-separated; empty: every interface", ""
+    )
     log_format: str = setting("LOG_FORMAT", "text or json", "text")
     log_level: str = setting("LOG_LEVEL", "debug, info, warning or error", "info")
     testing: bool = False

@@ -1,25 +1,31 @@
-"""Extensions: packages that add to the webmail, named by the configuration, reached through `register(app)` alone."""
+"""Extensions: packages that add to the webmail, named by the configuration, reached through `register(host)` alone."""
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from flask import Flask, current_app
 from flask_babel import gettext as _
 
 from app.errors import ConfigError
+from app.web.sections import Entry
+from app.web.settings_section import SettingsSection
 
 MAILSITE = "mailsite_ext"
 KEY = "satchel.extensions"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Which extensions registered, and whether the admin left MailSite out on purpose."""
+@dataclass(slots=True)
+class Registry:
+    """What the extensions of this application brought; filled while it is made, read-only afterwards."""
 
-    names: tuple[str, ...]
-    left_out: bool
+    names: tuple[str, ...] = ()
+    left_out: bool = False  # the admin left MailSite out on purpose
+    branches: list[str] = field(default_factory=list)  # of migrations, on the public database
+    settings_sections: list[Callable[[], SettingsSection]] = field(default_factory=list)
+    admin_entries: list[Callable[[], Entry]] = field(default_factory=list)
 
 
 def load(app: Flask, wanted: str | None) -> None:
@@ -28,26 +34,34 @@ def load(app: Flask, wanted: str | None) -> None:
     Raises ConfigError for a name that was asked for and does not import.
     """
     names = [name.strip() for name in (MAILSITE if wanted is None else wanted).split(",") if name.strip()]
-    loaded = tuple(name for name in names if _register(app, name, required=wanted is not None))
-    app.extensions[KEY] = Loaded(loaded, left_out=wanted is not None and MAILSITE not in names)
+    found = app.extensions[KEY] = Registry(left_out=wanted is not None and MAILSITE not in names)
+    found.names = tuple(name for name in names if _register(app, name, required=wanted is not None))
 
 
 def _register(app: Flask, name: str, *, required: bool) -> bool:
+    from app.extension_api import Host  # it names what the whole application offers, this module included
+
     try:
         module = importlib.import_module(name)
     except ImportError:
         if required:
             raise ConfigError("EXTENSIONS", name, "packages that are installed") from None
         return False
-    module.register(app)
+    module.register(Host.of(app))
     return True
+
+
+def registry() -> Registry:
+    """What the extensions brought to the current app."""
+    found: Registry = current_app.extensions[KEY]
+    return found
 
 
 def why_no_hosting() -> str:
     """Why this installation cannot host mail (M6); empty where it can."""
-    loaded: Loaded = current_app.extensions[KEY]
-    if MAILSITE in loaded.names:
+    found = registry()
+    if MAILSITE in found.names:
         return ""
-    if loaded.left_out:
+    if found.left_out:
         return str(_("Not available: the MailSite extension is left out by the setting EXTENSIONS."))
     return str(_("Not available: the MailSite extension is not installed on this server."))

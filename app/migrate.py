@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from alembic import command
@@ -14,9 +15,10 @@ from app.db import Database
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
-def upgrade(public: Database, private: Database, revision: str = "head") -> None:
-    """Bring both databases to `revision` of their branches."""
-    command.upgrade(alembic_config(public, "app"), revision)
+def upgrade(public: Database, private: Database, revision: str = "head", branches: Iterable[str] = ()) -> None:
+    """Bring both databases to `revision` of their branches; `branches` are those of the extensions (public too)."""
+    for branch in ("app", *branches):
+        command.upgrade(alembic_config(public, branch), revision)
     command.upgrade(alembic_config(private, "private"), revision)
 
 

@@ -19,6 +19,8 @@ class Topic(StrEnum):
     TREE = "tree"  # user: folders, counts or an account's state changed
     BODY_READY = "body-ready"  # body_request: carried out, or failed
     SENT = "sent"  # user: an outbox row changed state
+    STORAGE = "storage"  # a hosted folder, by the storage's id: messages came, went or changed
+    MACHINES = "machines"  # 0: the desired or actual state of a service changed
     SETTINGS = "settings"  # 0: the mode or another site-wide setting changed
 
 

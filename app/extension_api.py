@@ -1,0 +1,168 @@
+"""The whole contract with an extension: what it may import from the webmail, and what it may add to it.
+
+An extension package has `register(host: Host) -> None`, called once for each application that is made.  Nothing else
+of `app` is promised; import-linter holds the extension to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from click import Command
+from flask import Blueprint, Flask
+
+from app import extensions
+from app.accounts.models import Auth, Identity, MailAccount
+from app.bus import Bell, Bus, Topic
+from app.clock import Clock
+from app.config import Config
+from app.db import Base, Database, UtcDateTime, row_count
+from app.engine.sources import KINDS, OpenSource, SourceKind
+from app.errors import (
+    BadInput,
+    ConfigError,
+    ConnectionLost,
+    LoginRefused,
+    MailError,
+    NoSuchFolder,
+    NoSuchMessage,
+    NotAllowed,
+    NotFound,
+    ProtocolError,
+    SubmissionDeferred,
+    SubmissionRefused,
+    TimedOut,
+    TooManyAttempts,
+)
+from app.mail_services.modes import SWITCHES, Mode, Switches
+from app.mail_services.service import current_mode
+from app.outbox.submitter import Envelope, MailSubmitter, Reply
+from app.outbox.submitters import SUBMITTERS
+from app.resolver import Answer, Outcome, Resolver
+from app.runtime import Runtime, runtime
+from app.sources import (
+    Applied,
+    Copy,
+    Delta,
+    Expunge,
+    FlagState,
+    FolderState,
+    FolderStatus,
+    MailSource,
+    Move,
+    RemoteFolder,
+    RemoteMessage,
+    Role,
+    SourceAction,
+    StoreFlags,
+)
+from app.users.models import User, UserRole, UserState
+from app.vault.secretbox import Vault
+from app.web.admin import bp as admin_pages
+from app.web.sections import Entry
+from app.web.settings_section import SettingsSection
+
+__all__ = [
+    "SWITCHES",
+    "Answer",
+    "Applied",
+    "Auth",
+    "BadInput",
+    "Base",
+    "Bell",
+    "Bus",
+    "Clock",
+    "Config",
+    "ConfigError",
+    "ConnectionLost",
+    "Copy",
+    "Database",
+    "Delta",
+    "Entry",
+    "Envelope",
+    "Expunge",
+    "FlagState",
+    "FolderState",
+    "FolderStatus",
+    "Host",
+    "Identity",
+    "LoginRefused",
+    "MailAccount",
+    "MailError",
+    "MailSource",
+    "MailSubmitter",
+    "Mode",
+    "Move",
+    "NoSuchFolder",
+    "NoSuchMessage",
+    "NotAllowed",
+    "NotFound",
+    "Outcome",
+    "ProtocolError",
+    "RemoteFolder",
+    "RemoteMessage",
+    "Reply",
+    "Resolver",
+    "Role",
+    "Runtime",
+    "SettingsSection",
+    "SourceAction",
+    "SourceKind",
+    "StoreFlags",
+    "SubmissionDeferred",
+    "SubmissionRefused",
+    "Switches",
+    "TimedOut",
+    "TooManyAttempts",
+    "Topic",
+    "User",
+    "UserRole",
+    "UserState",
+    "UtcDateTime",
+    "Vault",
+    "admin_pages",
+    "current_mode",
+    "row_count",
+    "runtime",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The application an extension registers with."""
+
+    flask: Flask
+    runtime: Runtime
+    registry: extensions.Registry
+
+    @classmethod
+    def of(cls, app: Flask) -> Host:
+        return cls(app, app.extensions["satchel"], app.extensions[extensions.KEY])
+
+    def add_blueprint(self, blueprint: Blueprint) -> None:
+        self.flask.register_blueprint(blueprint)
+
+    def add_command(self, command: Command) -> None:
+        """A command, or a group of them, of `flask`."""
+        self.flask.cli.add_command(command)
+
+    def add_migrations(self, branch: str) -> None:
+        """Revisions in migrations/versions/<branch>, for tables named <branch>_… in the public database."""
+        self.registry.branches.append(branch)
+
+    def add_settings_section(self, section: Callable[[], SettingsSection]) -> None:
+        """A part of the Mail Services form; `section` makes one for a request."""
+        self.registry.settings_sections.append(section)
+
+    def add_admin_entry(self, entry: Callable[[], Entry]) -> None:
+        """A page of the extension in the side navigation of Administration."""
+        self.registry.admin_entries.append(entry)
+
+    def add_mail_source(self, name: str, runs: Callable[[Switches], bool], open_source: OpenSource) -> None:
+        """Accounts whose `source` is `name` are read through `open_source`, in the modes that `runs` allows."""
+        KINDS[name] = SourceKind(runs, open_source)
+
+    def add_submitter(self, name: str, make: Callable[[Runtime, MailAccount], MailSubmitter]) -> None:
+        """Accounts whose `source` is `name` send through what `make` makes."""
+        SUBMITTERS[name] = make

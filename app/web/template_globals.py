@@ -1,0 +1,56 @@
+"""`_` and `url_for` as templates call them, a hundred times a page: each answer is worked out once a process.
+
+A translation depends on the language and the text alone, an address of this site on the endpoint and its values.
+Flask-Babel would read the request's catalogue and Werkzeug build the address anew each time.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from flask import Flask, request
+from flask_babel import Locale, get_locale
+from flask_babel import gettext as translate
+from markupsafe import Markup
+
+KEPT_TEXTS = 4_096
+KEPT_ADDRESSES = 2_048
+
+
+def init_app(app: Flask) -> None:
+    """Take the place of what Flask and Flask-Babel put into templates; comes after both."""
+    app.add_template_global(words, "_")
+    app.add_template_global(_Addresses(app).url_for, "url_for")
+
+
+def words(text: str, **values: object) -> Markup:
+    """`text` in the language of whoever reads, with `values` escaped in the places of %(name)s; %% is a percent sign."""
+    return _translated(get_locale(), text) % values if values else _whole(get_locale(), text)
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _translated(_locale: Locale | None, text: str) -> Markup:
+    """A text with places to fill in; `_locale` is the request's, which gettext reads by itself."""
+    return Markup(translate(text))  # noqa: S704  templates and catalogues are ours
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _whole(_locale: Locale | None, text: str) -> Markup:
+    return Markup(translate(text)) % {}  # noqa: S704
+
+
+class _Addresses:
+    """The addresses of one app."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._built = lru_cache(maxsize=KEPT_ADDRESSES, typed=True)(self._build)
+
+    def url_for(self, endpoint: str, **values: object) -> str:
+        """As flask.url_for.  One relative to a blueprint or with a host in it depends on the request: not kept."""
+        if endpoint.startswith(".") or any(name.startswith("_") for name in values):
+            return self._app.url_for(endpoint, **values)  # type: ignore[arg-type]
+        return self._built(request.script_root, endpoint, **values)
+
+    def _build(self, _script_root: str, endpoint: str, /, **values: object) -> str:
+        return self._app.url_for(endpoint, **values)  # type: ignore[arg-type]

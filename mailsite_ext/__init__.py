@@ -1,0 +1,10 @@
+"""MailSite: this installation hosts mail for its own users.  Everything it adds, it adds in `register`."""
+
+from __future__ import annotations
+
+from app.extension_api import Host
+
+
+def register(host: Host) -> None:
+    """Read top to bottom: what hosting adds to the webmail."""
+    host.add_migrations("mailsite")
