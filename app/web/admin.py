@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from app.errors import NotAllowed
+from app.extensions import registry
 from app.users.models import UserRole
 from app.users.sessions import ask_to_sign_in
 from app.web.sections import Entry, Section
@@ -50,4 +51,6 @@ def sections() -> Sequence[Section]:
         Entry(url_for("admin.registration"), _("Account Registration"), "user"),
         Entry(url_for("admin.credentials"), _("Stored credentials"), "key"),
     ]
-    return [Section(_("Mail"), mail), Section(_("People"), people)]
+    hosting = [entry() for entry in registry().admin_entries]
+    named = ((_("Mail"), mail), (_("Hosting"), hosting), (_("People"), people))
+    return [Section(title, entries) for title, entries in named if entries]
