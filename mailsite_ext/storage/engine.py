@@ -157,6 +157,10 @@ class StorageEngine(Protocol):
         """
         ...
 
+    def find_first_unseen(self, folder_id: int) -> int | None:
+        """The lowest UID without \\Seen, found by an index, whatever the folder's size (RFC 3501 §7.1, UNSEEN)."""
+        ...
+
     def changes(self, folder_id: int, since_modseq: int, uids: Iterable[int] | None = None) -> FolderChanges:
         """What changed after `since_modseq`, of `uids` only where given."""
         ...
