@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
+from flask import url_for
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from app.errors import NoSuchFolder
-from app.mailbox.rows import RowView, Words, row_views
+from app.mailbox.printing import Manner, PrintedRow, print_rows
+from app.mailbox.rows import Words
 from app.mirror import queries
 from app.mirror.queries import Cursor, ListFilter, ListRow
 from app.mirror.tree import AccountTree, FolderRow
@@ -59,11 +62,11 @@ class Listing:
     """A page of a folder: the rows as they read, and where the next page begins."""
 
     asked: Asked
-    rows: Sequence[RowView]
+    rows: Sequence[PrintedRow]
     older: Cursor | None
 
 
-def find_neighbours(rows: Sequence[RowView], opened_id: int) -> tuple[int, int]:
+def find_neighbours(rows: Sequence[PrintedRow], opened_id: int) -> tuple[int, int]:
     """The ids of the rows above and below the open one; 0 where there is none, or the open one is not listed."""
     ids = [row.id for row in rows]
     if opened_id not in ids:
@@ -81,12 +84,26 @@ def find_place(tree: Sequence[AccountTree], folder_id: int) -> tuple[AccountTree
     raise NoSuchFolder
 
 
-def load_listing(db: Session, account: AccountTree, folder: FolderRow, asked: Asked, calendar: Calendar) -> Listing:
+def load_listing(
+    db: Session, account: AccountTree, folder: FolderRow, asked: Asked, calendar: Calendar, opened_id: int
+) -> Listing:
+    """The page of `folder` that is asked for; the row of `opened_id` is shown as open."""
     found = _query(db, folder.id, asked)
-    own = frozenset({account.account.address.lower()})
-    words = Words(_("me"), _("(no sender)"), _("(no recipient)"), _("(no subject)"))
-    rows = tuple(row_views(found, calendar, role=folder.role, own=own, words=words))
-    return Listing(asked, rows, queries.next_cursor(found, asked.limit))
+    rows = print_rows(found, calendar, _manner(account, folder, asked, calendar), opened_id)
+    return Listing(asked, tuple(rows), queries.next_cursor(found, asked.limit))
+
+
+def _manner(account: AccountTree, folder: FolderRow, asked: Asked, calendar: Calendar) -> Manner:
+    query = asked.address()
+    return Manner(
+        dates=calendar.style,
+        words=Words(_("me"), _("(no sender)"), _("(no recipient)"), _("(no subject)")),
+        own=frozenset({account.account.address.lower()}),
+        role=folder.role,
+        message_url=url_for("mailbox.folder", folder_id=folder.id) + "/message/",
+        query=f"?{urlencode(query)}" if query else "",
+        act_url=url_for("actions.act") + "?message=",
+    )
 
 
 def _query(db: Session, folder_id: int, asked: Asked) -> Sequence[ListRow]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from app.mirror.queries import ListRow, Sender
+from app.mirror.queries import ListRow
+from app.mirror.summaries import Sender
 from app.sources import Role
 from app.web.filters import Calendar, hue, initials
 
@@ -14,22 +16,20 @@ MAX_SENDERS = 3
 MAX_LABELS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """The interface's words that rows are made of, translated once a page."""
 
-    me: str = "me"
-    nobody: str = "(no sender)"
-    no_recipient: str = "(no recipient)"
-    no_subject: str = "(no subject)"
+    me: str
+    nobody: str
+    no_recipient: str
+    no_subject: str
 
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """One row; `heading` is set on the first row under it, `count` is 0 where there is one message."""
+    """One row; `count` is 0 where there is one message."""
 
     id: int
-    heading: str
     who: str
     initials: str
     hue: str
@@ -47,26 +47,14 @@ class RowView:
     is_draft: bool
 
 
-def row_views(
-    rows: Iterable[ListRow], calendar: Calendar, *, role: Role | None, own: frozenset[str], words: Words = Words()
-) -> Iterator[RowView]:
-    """The rows of a folder with `role`; `own` holds the person's addresses, in lower case, shown as "me"."""
-    last_heading = ""
-    for row in rows:
-        heading = calendar.heading(row.received_at)
-        yield _row_view(row, calendar, heading if heading != last_heading else "", role in WRITTEN_BY_ME, own, words)
-        last_heading = heading
-
-
-def _row_view(
-    row: ListRow, calendar: Calendar, heading: str, written_by_me: bool, own: frozenset[str], words: Words
-) -> RowView:
+def row_view(row: ListRow, calendar: Calendar, *, role: Role | None, own: frozenset[str], words: Words) -> RowView:
+    """A row of a folder with `role`; `own` holds the person's addresses, in lower case, shown as "me"."""
+    written_by_me = role in WRITTEN_BY_ME
     conversation = row.conversation
     who = (row.recipients or words.no_recipient) if written_by_me else _senders(row, own, words)
     face = who if written_by_me else row.from_name or row.from_address
     return RowView(
         id=row.id,
-        heading=heading,
         who=who,
         initials=initials(face),
         hue=hue(face),

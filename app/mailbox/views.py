@@ -109,5 +109,6 @@ def _place(folder_id: int) -> dict[str, Any]:
 
 
 def _with_rows(place: dict[str, Any]) -> dict[str, Any]:
-    listing = load_listing(g.db, place["account"], place["folder"], place["asked"], calendar())
-    return {**place, "listing": listing, "neighbours": find_neighbours(listing.rows, place["opened_id"])}
+    opened_id = place["opened_id"]
+    listing = load_listing(g.db, place["account"], place["folder"], place["asked"], calendar(), opened_id)
+    return {**place, "listing": listing, "neighbours": find_neighbours(listing.rows, opened_id)}

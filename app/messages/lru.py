@@ -23,9 +23,10 @@ class Lru(Generic[Value]):
     def get_or_make(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """What is kept under `key`, else what `make` returns; two threads may make the same thing at once."""
         with self._lock:
-            if key in self._kept:
+            kept = self._kept.get(key)
+            if kept is not None:
                 self._kept.move_to_end(key)
-                return self._kept[key]
+                return kept
         made = make()
         with self._lock:
             self._keep(key, made)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import select
@@ -16,12 +16,11 @@ from sqlalchemy.orm import Session, aliased
 from app.accounts.models import MailAccount
 from app.errors import NoSuchFolder, NoSuchMessage
 from app.mirror.models import Folder, LabelEntry, Message
+from app.mirror.summaries import Summary, distinct, is_shown, summaries
 from app.mirror.tree import AccountRow, AccountTree, FolderRow, display_order
 from app.sources import Role
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_SUMMARY_ROWS = 2_000
-HIDDEN_FROM_CONVERSATIONS = (Role.TRASH, Role.JUNK)
 
 
 class ListFilter(StrEnum):
@@ -58,27 +57,7 @@ class Cursor:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who wrote in a conversation."""
-
-    name: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A conversation over all folders of its account, Trash and Junk left out; senders in order of first appearance."""
-
-    messages: int
-    unread: int
-    flagged: int
-    senders: tuple[Sender, ...]
-    has_attachments: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ListRow:
+class ListRow(NamedTuple):
     """A row of a list: one message, and its conversation where conversations are listed."""
 
     id: int
@@ -107,8 +86,7 @@ class ListRow:
     conversation: Summary | None = None
 
 
-ROW_NAMES = tuple(name for name in ListRow.__dataclass_fields__ if name != "conversation")
-ROW_COLUMNS = tuple(getattr(Message, name) for name in ROW_NAMES)
+ROW_COLUMNS = tuple(getattr(Message, name) for name in ListRow._fields if name != "conversation")
 
 # Written as the partial indexes are: SQLite uses one only where the query holds its condition word for word, and
 # SQLAlchemy would write "leads = 1" there.
@@ -176,8 +154,15 @@ def list_conversations(
     listed = _listed(db, folder_id)
     lead = _text(LEADS, listed) if filter is ListFilter.ALL else _newest_that_fits(listed, filter)
     rows = _rows(db, _page(listed, folder_id, before, limit, [*_conditions(listed, filter), lead]))
-    summaries = conversation_summaries(db, rows)
-    return [replace(row, conversation=summaries.get(row.conversation_id)) for row in rows]
+    found = _summaries_of(db, rows)
+    return [row._replace(conversation=found.get(row.conversation_id)) for row in rows]
+
+
+def _summaries_of(db: Session, rows: Sequence[ListRow]) -> Mapping[int, Summary]:
+    """The conversations of rows of one folder."""
+    if not rows:
+        return {}
+    return summaries(db, rows[0].account_id, rows[0].folder_id, (row.conversation_id for row in rows))
 
 
 def next_cursor(rows: Sequence[ListRow], limit: int = 50) -> Cursor | None:
@@ -244,84 +229,6 @@ def _rows(db: Session, query: sa.Select[Any]) -> list[ListRow]:
     return [ListRow(*row) for row in db.execute(query)]
 
 
-class _Member(NamedTuple):
-    """What a summary needs of a message; `received_at` as the database writes it, which sorts as well."""
-
-    conversation_id: int
-    received_at: Any
-    id: int
-    seen: bool
-    flagged: bool
-    has_attachments: bool
-    from_name: str
-    from_address: str
-    message_id_hash: int
-    gmail_msgid: int | None
-
-
-MEMBER_COLUMNS = (
-    Message.conversation_id,
-    sa.type_coerce(Message.received_at, sa.types.NullType()),
-    *(getattr(Message, name) for name in _Member._fields[2:]),
-)
-
-
-def conversation_summaries(db: Session, rows: Sequence[ListRow]) -> Mapping[int, Summary]:
-    """The conversations of `rows` (of one folder), in one query; at most MAX_SUMMARY_ROWS messages are counted.
-
-    One that lies wholly beyond that bound is left out.
-    """
-    if not rows:
-        return {}
-    of_them = select(*MEMBER_COLUMNS).where(
-        Message.account_id == rows[0].account_id,
-        Message.conversation_id.in_({row.conversation_id for row in rows}),
-        _is_shown(rows[0].account_id, rows[0].folder_id),
-    )
-    by_conversation: dict[int, list[_Member]] = {row.conversation_id: [] for row in rows}
-    for row in db.execute(of_them.limit(MAX_SUMMARY_ROWS)):
-        by_conversation[row.conversation_id].append(_Member(*row))
-    return {conversation: _summarise(messages) for conversation, messages in by_conversation.items() if messages}
-
-
-def _summarise(messages: Iterable[_Member]) -> Summary:
-    """A conversation's summary; a message that lies in several folders counts once."""
-    ordered = sorted(_distinct(messages), key=lambda member: (member.received_at, member.id))
-    return Summary(
-        messages=len(ordered),
-        unread=sum(not member.seen for member in ordered),
-        flagged=sum(member.flagged for member in ordered),
-        senders=tuple(dict.fromkeys(Sender(member.from_name, member.from_address) for member in ordered)),
-        has_attachments=any(member.has_attachments for member in ordered),
-    )
-
-
-def _is_shown(account_id: int, folder_id: int | None) -> sa.ColumnElement[bool]:
-    """Messages in Trash and Junk are part of a conversation only when looked at from there."""
-    hidden = select(Folder.id).where(Folder.account_id == account_id, Folder.role.in_(HIDDEN_FROM_CONVERSATIONS))
-    elsewhere = hidden if folder_id is None else hidden.where(Folder.id != folder_id)
-    return Message.folder_id.not_in(elsewhere)
-
-
-class _Identified(Protocol):
-    @property
-    def gmail_msgid(self) -> int | None: ...
-
-    @property
-    def message_id_hash(self) -> int: ...
-
-
-OneRow = TypeVar("OneRow", bound=_Identified)
-
-
-def _distinct(messages: Iterable[OneRow]) -> Sequence[OneRow]:
-    """One row per message, by Gmail's id or the Message-ID; of copies the first row stands."""
-    found: dict[tuple[int | None, int], OneRow] = {}
-    for row in messages:
-        found.setdefault((row.gmail_msgid, 0 if row.gmail_msgid else row.message_id_hash), row)
-    return list(found.values())
-
-
 def conversation_messages(
     db: Session, account_id: int, conversation_id: int, *, folder_id: int | None = None, limit: int = 500
 ) -> Sequence[ListRow]:
@@ -333,11 +240,11 @@ def conversation_messages(
     of_it = select(*ROW_COLUMNS).where(
         Message.account_id == account_id,
         Message.conversation_id == conversation_id,
-        _is_shown(account_id, folder_id),
+        is_shown(account_id, folder_id),
     )
     newest = _rows(db, of_it.order_by(Message.received_at.desc(), Message.id.desc()).limit(limit))
     here_first = sorted(newest, key=lambda row: row.folder_id != folder_id)
-    return sorted(_distinct(here_first), key=lambda row: (row.received_at, row.id))
+    return sorted(distinct(here_first), key=lambda row: (row.received_at, row.id))
 
 
 FOLDER_NAMES = tuple(FolderRow.__dataclass_fields__)

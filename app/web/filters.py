@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, tzinfo
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_skeleton
@@ -64,6 +65,14 @@ class DayWords:
     last_week: str = "Last week"
 
 
+class DateStyle(NamedTuple):
+    """What decides how a date reads to somebody."""
+
+    today: date
+    zone: tzinfo
+    language: str
+
+
 class Calendar:
     """Dates as one person reads them now: their zone, their language, and what day it is."""
 
@@ -72,6 +81,7 @@ class Calendar:
         self._locale = DATE_LOCALES.get(language, language)
         self._words = words
         self._today = now.astimezone(zone).date()
+        self.style = DateStyle(self._today, zone, language)
 
     def local(self, when: datetime) -> datetime:
         return when.astimezone(self._zone)

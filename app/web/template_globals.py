@@ -24,7 +24,7 @@ def init_app(app: Flask) -> None:
 
 
 def words(text: str, **values: object) -> Markup:
-    """`text` in the language of whoever reads, with `values` escaped in the places of %(name)s; %% is a percent sign."""
+    """`text` in the language of whoever reads, `values` escaped in the places of %(name)s; %% is a percent sign."""
     return _translated(get_locale(), text) % values if values else _whole(get_locale(), text)
 
 
