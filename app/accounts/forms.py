@@ -64,14 +64,14 @@ def _password(label: str, *more: Any) -> PasswordField:
     return PasswordField(label, [*more, Length(max=MAX_PASSWORD), is_plain])
 
 
-class StartForm(FlaskForm):  # type: ignore[misc]
+class StartForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     """The first step; with the password it is the only one where all is found."""
 
     address = _address(_("Mail address"), DataRequired(_("Type your mail address.")))
     password = _password(_("Password"))
 
 
-class AccountForm(FlaskForm):  # type: ignore[misc]
+class AccountForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     """All settings of an account."""
 
     address = _address(_("Mail address"), DataRequired(_("Type your mail address.")))
@@ -145,20 +145,20 @@ class AccountForm(FlaskForm):  # type: ignore[misc]
         return is_good
 
 
-class PasswordForm(FlaskForm):  # type: ignore[misc]
+class PasswordForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     """Signing in again, with everything else as it was."""
 
     password = _password(_("New password"), DataRequired(_("Type the password.")))
 
 
-class LabelForm(FlaskForm):  # type: ignore[misc]
+class LabelForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     """What can be changed of an account without asking its servers."""
 
     label = _line(_("Name of the account"), 100, DataRequired(_("Give the account a name.")))
     color = SelectField(_("Colour"), choices=choices(*((hue, hue) for hue in AVATAR_HUES)))
 
 
-class IdentityForm(FlaskForm):  # type: ignore[misc]
+class IdentityForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     """A name and address to write from."""
 
     name = _line(_("Your name"), 200)

@@ -37,7 +37,7 @@ PROVIDERS: dict[str, OAuthProvider] = {
     "google": OAuthProvider(
         name="Google",
         authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
-        token_url="https://oauth2.googleapis.com/token",  # noqa: S106
+        token_url="https://oauth2.googleapis.com/token",  # noqa: S106  an address, no secret
         userinfo_url="https://openidconnect.googleapis.com/v1/userinfo",
         scope="https://mail.google.com/ openid email",
         extra={"access_type": "offline", "prompt": "consent", "include_granted_scopes": "true"},
@@ -45,7 +45,7 @@ PROVIDERS: dict[str, OAuthProvider] = {
     "microsoft": OAuthProvider(
         name="Microsoft",
         authorize_url="https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
-        token_url="https://login.microsoftonline.com/common/oauth2/v2.0/token",  # noqa: S106
+        token_url="https://login.microsoftonline.com/common/oauth2/v2.0/token",  # noqa: S106  an address, no secret
         scope="https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send"
         " offline_access openid email profile",
         extra={"prompt": "select_account"},

@@ -16,7 +16,7 @@ from app.users.forms import is_address
 from app.web.forms import choices, text_of, tidy, tidy_lower
 
 
-class RegistrationForm(FlaskForm):  # type: ignore[misc]
+class RegistrationForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     policy = RadioField(choices=choices(*((policy.value, policy.value) for policy in RegistrationPolicy)))
     transport = RadioField(choices=choices(*((transport.value, transport.value) for transport in NoticeTransport)))
     from_address = StringField(_("Sender"), [Length(max=254)], filters=[tidy_lower])

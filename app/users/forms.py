@@ -53,7 +53,7 @@ def find_spelling(value: Any) -> Any:
     return as_typed_or_canonical(value) if isinstance(value, str) and len(value) <= 254 else value
 
 
-class SignInForm(FlaskForm):  # type: ignore[misc]
+class SignInForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     email = StringField(
         _("Mail address"), [DataRequired(_("Type your mail address.")), Length(max=254)], filters=[find_spelling]
     )
@@ -62,53 +62,53 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     next = HiddenField()
 
 
-class CodeForm(FlaskForm):  # type: ignore[misc]
+class CodeForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     code = StringField(_("Code"), [DataRequired(_("Type the code.")), Length(max=10)], filters=[tidy])
 
 
-class RegisterForm(FlaskForm):  # type: ignore[misc]
+class RegisterForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     name = name_field()
     email = address_field()
     password = new_password_field()
 
 
-class ActivationForm(FlaskForm):  # type: ignore[misc]
+class ActivationForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     """Registering where a mail confirms the address: the password is chosen behind the link."""
 
     name = name_field()
     email = address_field()
 
 
-class ResetForm(FlaskForm):  # type: ignore[misc]
+class ResetForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     email = address_field()
 
 
-class NewPasswordForm(FlaskForm):  # type: ignore[misc]
+class NewPasswordForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     password = new_password_field()
 
 
-class SetupForm(FlaskForm):  # type: ignore[misc]
+class SetupForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     name = name_field()
     email = address_field()
     password = new_password_field()
     mode = RadioField(default=Mode.EXTERNAL.value)
 
 
-class ChangePasswordForm(FlaskForm):  # type: ignore[misc]
+class ChangePasswordForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     current = PasswordField(_("Current password"), [DataRequired(_("Type your current password.")), Length(max=1000)])
     password = PasswordField(_("New password"), NEW_PASSWORD)
 
 
-class SecondFactorForm(FlaskForm):  # type: ignore[misc]
+class SecondFactorForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     current = PasswordField(_("Current password"), [DataRequired(_("Type your current password.")), Length(max=1000)])
     code = StringField(_("Code from the app"), [DataRequired(_("Type the code.")), Length(max=10)], filters=[tidy])
 
 
-class TurnOffForm(FlaskForm):  # type: ignore[misc]
+class TurnOffForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     current = PasswordField(_("Current password"), [DataRequired(_("Type your current password.")), Length(max=1000)])
 
 
-class InviteForm(FlaskForm):  # type: ignore[misc]
+class InviteForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     name = StringField(_("Name"), [Length(max=200)], filters=[tidy])
     email = address_field()
     role = SelectField(
@@ -116,7 +116,7 @@ class InviteForm(FlaskForm):  # type: ignore[misc]
     )
 
 
-class ProfileForm(FlaskForm):  # type: ignore[misc]
+class ProfileForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     name = name_field()
     timezone = SelectField(
         _("Time zone"),
@@ -124,7 +124,7 @@ class ProfileForm(FlaskForm):  # type: ignore[misc]
     )
 
 
-class PreferencesForm(FlaskForm):  # type: ignore[misc]
+class PreferencesForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     theme = RadioField(
         _("Theme"), choices=choices(("auto", _("Like the system")), ("light", _("Light")), ("dark", _("Dark")))
     )
