@@ -88,7 +88,7 @@ def load_listing(
     db: Session, account: AccountTree, folder: FolderRow, asked: Asked, calendar: Calendar, opened_id: int
 ) -> Listing:
     """The page of `folder` that is asked for; the row of `opened_id` is shown as open."""
-    found = _query(db, folder.id, asked)
+    found = _query(db, folder, asked)
     rows = print_rows(found, calendar, _manner(account, folder, asked, calendar), opened_id)
     return Listing(asked, tuple(rows), queries.next_cursor(found, asked.limit))
 
@@ -106,6 +106,6 @@ def _manner(account: AccountTree, folder: FolderRow, asked: Asked, calendar: Cal
     )
 
 
-def _query(db: Session, folder_id: int, asked: Asked) -> Sequence[ListRow]:
+def _query(db: Session, folder: FolderRow, asked: Asked) -> Sequence[ListRow]:
     ask = queries.list_conversations if asked.conversations else queries.list_messages
-    return ask(db, folder_id, before=asked.before, limit=asked.limit, filter=asked.filter)
+    return ask(db, folder.id, before=asked.before, limit=asked.limit, filter=asked.filter, is_view=folder.is_view)

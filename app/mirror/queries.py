@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy import select
@@ -86,7 +87,9 @@ class ListRow(NamedTuple):
     conversation: Summary | None = None
 
 
-ROW_COLUMNS = tuple(getattr(Message, name) for name in ListRow._fields if name != "conversation")
+INTEGER, BIGINT = sa.Integer(), sa.BigInteger()
+MESSAGE, ENTRY = cast(sa.Table, Message.__table__), cast(sa.Table, LabelEntry.__table__)
+ROW_COLUMNS = tuple(MESSAGE.c[name] for name in ListRow._fields if name != "conversation")
 
 # Written as the partial indexes are: SQLite uses one only where the query holds its condition word for word, and
 # SQLAlchemy would write "leads = 1" there.
@@ -96,12 +99,9 @@ CONDITIONS: Mapping[ListFilter, str] = {
     ListFilter.FLAGGED: "{table}.flagged",
     ListFilter.ATTACHMENTS: "{table}.has_attachments",
 }
-
-
-Listed = type[Message] | type[LabelEntry]
-SAME_FOLDER: Mapping[Listed, str] = {
-    Message: "newer.account_id = message.account_id AND +newer.folder_id = message.folder_id",
-    LabelEntry: "+newer.folder_id = label_entry.folder_id",
+SAME_FOLDER: Mapping[sa.Table, str] = {
+    MESSAGE: "newer.account_id = message.account_id AND +newer.folder_id = message.folder_id",
+    ENTRY: "+newer.folder_id = label_entry.folder_id",
 }
 
 
@@ -140,20 +140,31 @@ def find_first_inbox(db: Session, user_id: int) -> Folder | None:
 
 
 def list_messages(
-    db: Session, folder_id: int, *, before: Cursor | None = None, limit: int = 50, filter: ListFilter = ListFilter.ALL
+    db: Session,
+    folder_id: int,
+    *,
+    before: Cursor | None = None,
+    limit: int = 50,
+    filter: ListFilter = ListFilter.ALL,
+    is_view: bool | None = None,
 ) -> Sequence[ListRow]:
-    """Single messages of a folder, newest first."""
-    listed = _listed(db, folder_id)
-    return _rows(db, _page(listed, folder_id, before, limit, _conditions(listed, filter)))
+    """Single messages of a folder, newest first; whether it is a view of All Mail's is looked up unless it is told."""
+    statement = _page(_listed(db, folder_id, is_view), filter, conversations=False, further=before is not None)
+    return _rows(db, statement, _place(folder_id, before, limit))
 
 
 def list_conversations(
-    db: Session, folder_id: int, *, before: Cursor | None = None, limit: int = 50, filter: ListFilter = ListFilter.ALL
+    db: Session,
+    folder_id: int,
+    *,
+    before: Cursor | None = None,
+    limit: int = 50,
+    filter: ListFilter = ListFilter.ALL,
+    is_view: bool | None = None,
 ) -> Sequence[ListRow]:
     """Conversations of a folder by their newest message in it (with a filter: the newest that fits), newest first."""
-    listed = _listed(db, folder_id)
-    lead = _text(LEADS, listed) if filter is ListFilter.ALL else _newest_that_fits(listed, filter)
-    rows = _rows(db, _page(listed, folder_id, before, limit, [*_conditions(listed, filter), lead]))
+    statement = _page(_listed(db, folder_id, is_view), filter, conversations=True, further=before is not None)
+    rows = _rows(db, statement, _place(folder_id, before, limit))
     found = _summaries_of(db, rows)
     return [row._replace(conversation=found.get(row.conversation_id)) for row in rows]
 
@@ -170,63 +181,61 @@ def next_cursor(rows: Sequence[ListRow], limit: int = 50) -> Cursor | None:
     return Cursor.of(rows[-1]) if len(rows) >= limit else None
 
 
-def _listed(db: Session, folder_id: int) -> Listed:
+def _listed(db: Session, folder_id: int, is_view: bool | None) -> sa.Table:
     """What a folder lists: its messages, or, where it is a view, the entries of All Mail's."""
-    is_view = db.scalar(select(Folder.label.is_not(None)).where(Folder.id == folder_id))
-    return LabelEntry if is_view else Message
+    if is_view is None:
+        is_view = db.scalar(select(Folder.label.is_not(None)).where(Folder.id == folder_id))
+    return ENTRY if is_view else MESSAGE
 
 
-def _page(
-    listed: Listed,
-    folder_id: int,
-    before: Cursor | None,
-    limit: int,
-    conditions: Iterable[sa.ColumnElement[bool] | sa.TextClause],
-) -> sa.Select[Any]:
-    page = select(*ROW_COLUMNS).where(listed.folder_id == folder_id, *conditions)
-    if listed is LabelEntry:
-        page = page.join(LabelEntry, LabelEntry.message_id == Message.id)
-    if before is not None:
-        place = sa.tuple_(listed.received_at, listed.uid)
-        page = page.where(place < sa.tuple_(*_literals(before)))
-    return page.order_by(listed.received_at.desc(), listed.uid.desc()).limit(limit)
+def _place(folder_id: int, before: Cursor | None, limit: int) -> Mapping[str, object]:
+    """The parameters of `_page`."""
+    further = {"before_at": before.received_at, "before_uid": before.uid} if before else {}
+    return {"folder_id": folder_id, "most": limit, **further}
 
 
-def _literals(cursor: Cursor) -> tuple[sa.BindParameter[datetime], sa.BindParameter[int]]:
-    return (
-        sa.bindparam("before_at", cursor.received_at, Message.received_at.type),
-        sa.bindparam("before_uid", cursor.uid, Message.uid.type),
-    )
+@lru_cache(maxsize=32)
+def _page(listed: sa.Table, filter: ListFilter, *, conversations: bool, further: bool) -> sa.Select[Any]:
+    """The statement of a page, built once; `further` are those after the first, which follow a cursor."""
+    conditions: list[sa.ColumnElement[bool] | sa.TextClause] = []
+    if filter is not ListFilter.ALL:
+        conditions.append(_text(CONDITIONS[filter], listed))
+    if conversations:
+        conditions.append(_text(LEADS, listed) if filter is ListFilter.ALL else _newest_that_fits(listed, filter))
+    if further:
+        place = (sa.bindparam("before_at", type_=MESSAGE.c.received_at.type), sa.bindparam("before_uid", type_=BIGINT))
+        conditions.append(sa.tuple_(listed.c.received_at, listed.c.uid) < sa.tuple_(*place))
+    page = select(*ROW_COLUMNS).where(listed.c.folder_id == sa.bindparam("folder_id", type_=INTEGER), *conditions)
+    if listed is ENTRY:
+        page = page.join(ENTRY, ENTRY.c.message_id == MESSAGE.c.id)
+    newest_first = page.order_by(listed.c.received_at.desc(), listed.c.uid.desc())
+    return newest_first.limit(sa.bindparam("most", type_=INTEGER))
 
 
-def _text(condition: str, listed: Listed) -> sa.TextClause:
-    return sa.text(condition.format(table=listed.__tablename__))
+def _text(condition: str, listed: sa.Table) -> sa.TextClause:
+    return sa.text(condition.format(table=listed.name))
 
 
-def _conditions(listed: Listed, filter: ListFilter) -> list[sa.TextClause]:
-    return [] if filter is ListFilter.ALL else [_text(CONDITIONS[filter], listed)]
-
-
-def _newest_that_fits(listed: Listed, filter: ListFilter) -> sa.ColumnElement[bool]:
+def _newest_that_fits(listed: sa.Table, filter: ListFilter) -> sa.ColumnElement[bool]:
     """No newer message of the conversation in the folder fits too.
 
     The plus keeps the planners from walking through the whole list: of one conversation there are few rows.
     """
-    newer = aliased(listed, name="newer")
+    newer = listed.alias("newer")
     return ~(
         sa.exists()
         .where(
-            newer.conversation_id == listed.conversation_id,
+            newer.c.conversation_id == listed.c.conversation_id,
             sa.text(SAME_FOLDER[listed]),
             sa.text(CONDITIONS[filter].format(table="newer")),
-            sa.tuple_(newer.received_at, newer.uid) > sa.tuple_(listed.received_at, listed.uid),
+            sa.tuple_(newer.c.received_at, newer.c.uid) > sa.tuple_(listed.c.received_at, listed.c.uid),
         )
-        .correlate(Message, LabelEntry)
+        .correlate(MESSAGE, ENTRY)
     )
 
 
-def _rows(db: Session, query: sa.Select[Any]) -> list[ListRow]:
-    return [ListRow(*row) for row in db.execute(query)]
+def _rows(db: Session, statement: sa.Select[Any], values: Mapping[str, object]) -> list[ListRow]:
+    return [ListRow(*row) for row in db.execute(statement, values)]
 
 
 def conversation_messages(
@@ -242,26 +251,28 @@ def conversation_messages(
         Message.conversation_id == conversation_id,
         is_shown(account_id, folder_id),
     )
-    newest = _rows(db, of_it.order_by(Message.received_at.desc(), Message.id.desc()).limit(limit))
+    newest = _rows(db, of_it.order_by(Message.received_at.desc(), Message.id.desc()).limit(limit), {})
     here_first = sorted(newest, key=lambda row: row.folder_id != folder_id)
     return sorted(distinct(here_first), key=lambda row: (row.received_at, row.id))
 
 
+ACCOUNTS, FOLDERS = cast(sa.Table, MailAccount.__table__), cast(sa.Table, Folder.__table__)
 FOLDER_NAMES = tuple(FolderRow.__dataclass_fields__)
-FOLDER_COLUMNS = (
-    *(getattr(Folder, name) for name in FOLDER_NAMES[: FOLDER_NAMES.index("is_view")]),
-    Folder.label.is_not(None),
+ACCOUNTS_OF = (
+    select(*(ACCOUNTS.c[name] for name in AccountRow.__dataclass_fields__))
+    .where(ACCOUNTS.c.owner_id == sa.bindparam("user_id", type_=INTEGER))
+    .order_by(ACCOUNTS.c.position, ACCOUNTS.c.id)
 )
-ACCOUNT_COLUMNS = tuple(getattr(MailAccount, name) for name in AccountRow.__dataclass_fields__)
+FOLDERS_OF = select(
+    *(FOLDERS.c[name] for name in FOLDER_NAMES[: FOLDER_NAMES.index("is_view")]), FOLDERS.c.label.is_not(None)
+).where(FOLDERS.c.account_id.in_(sa.bindparam("account_ids", expanding=True)))
 
 
 def folder_tree(db: Session, user_id: int) -> Sequence[AccountTree]:
     """All accounts of a person with their folders, in two queries."""
-    mine = select(*ACCOUNT_COLUMNS).where(MailAccount.owner_id == user_id)
-    accounts = [AccountRow(*row) for row in db.execute(mine.order_by(MailAccount.position, MailAccount.id))]
+    accounts = [AccountRow(*row) for row in db.execute(ACCOUNTS_OF, {"user_id": user_id})]
     folders: dict[int, list[FolderRow]] = {account.id: [] for account in accounts}
-    of_them = select(*FOLDER_COLUMNS).where(Folder.account_id.in_(folders))
-    for row in db.execute(of_them):
+    for row in db.execute(FOLDERS_OF, {"account_ids": list(folders)}):
         folder = FolderRow(*row)
         folders[folder.account_id].append(folder)
     return [_tree(account, folders[account.id]) for account in accounts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import select
@@ -48,10 +48,11 @@ class Member(NamedTuple):
     gmail_msgid: int | None
 
 
+MESSAGE, FOLDER = cast(sa.Table, Message.__table__), cast(sa.Table, Folder.__table__)
 MEMBER_COLUMNS = (
-    Message.conversation_id,
-    sa.type_coerce(Message.received_at, sa.types.NullType()),
-    *(getattr(Message, name) for name in Member._fields[2:]),
+    MESSAGE.c.conversation_id,
+    sa.type_coerce(MESSAGE.c.received_at, sa.types.NullType()),
+    *(MESSAGE.c[name] for name in Member._fields[2:]),
 )
 
 
@@ -59,17 +60,17 @@ def is_shown(
     account_id: int | sa.BindParameter[int], folder_id: int | sa.BindParameter[int] | None
 ) -> sa.ColumnElement[bool]:
     """Messages in Trash and Junk are part of a conversation only when looked at from there."""
-    hidden = select(Folder.id).where(Folder.account_id == account_id, Folder.role.in_(HIDDEN_FROM_CONVERSATIONS))
-    elsewhere = hidden if folder_id is None else hidden.where(Folder.id != folder_id)
-    return Message.folder_id.not_in(elsewhere)
+    hidden = select(FOLDER.c.id).where(FOLDER.c.account_id == account_id, FOLDER.c.role.in_(HIDDEN_FROM_CONVERSATIONS))
+    elsewhere = hidden if folder_id is None else hidden.where(FOLDER.c.id != folder_id)
+    return MESSAGE.c.folder_id.not_in(elsewhere)
 
 
 # Built once: of a list's time, writing its statements took as long as asking them.
 OF_CONVERSATIONS = (
     select(*MEMBER_COLUMNS)
     .where(
-        Message.account_id == sa.bindparam("account_id", type_=sa.Integer),
-        Message.conversation_id.in_(sa.bindparam("conversation_ids", expanding=True)),
+        MESSAGE.c.account_id == sa.bindparam("account_id", type_=sa.Integer),
+        MESSAGE.c.conversation_id.in_(sa.bindparam("conversation_ids", expanding=True)),
         is_shown(sa.bindparam("account_id", type_=sa.Integer), sa.bindparam("folder_id", type_=sa.Integer)),
     )
     .limit(MAX_SUMMARY_ROWS)
@@ -90,6 +91,8 @@ def summaries(db: Session, account_id: int, folder_id: int, conversation_ids: It
 
 def summarise(members: Sequence[Member]) -> Summary:
     """A conversation's summary; a message that lies in several folders counts once."""
+    if len(members) == 1:
+        return _of_one(members[0])
     ordered = sorted(distinct(members), key=lambda member: (member.received_at, member.id))
     return Summary(
         messages=len(ordered),
@@ -98,6 +101,12 @@ def summarise(members: Sequence[Member]) -> Summary:
         senders=tuple(dict.fromkeys(Sender(member.from_name, member.from_address) for member in ordered)),
         has_attachments=any(member.has_attachments for member in ordered),
     )
+
+
+def _of_one(member: Member) -> Summary:
+    """What `summarise` comes to for most conversations, which are one message."""
+    sender = Sender(member.from_name, member.from_address)
+    return Summary(1, int(not member.seen), int(member.flagged), (sender,), member.has_attachments)
 
 
 class _Identified(Protocol):
