@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 
 from app.accounts.models import MailAccount
 from app.config import Config
+from app.engine.queries import engine_is_alive
 from app.mirror.models import Folder, Message
 from demo.installation import Person, Server, add_account, prepare, sign_up
 
@@ -43,6 +44,12 @@ class Installation:
         command = [str(Path(sys.executable).with_name("gunicorn")), "wsgi:app"]
         self._web = subprocess.Popen(command, env=self.environment, start_new_session=True)
         wait_until(lambda: answers(f"{BASE}/healthz"), 30)
+        wait_until(self._has_engine, 30)
+
+    def _has_engine(self) -> bool:
+        """People add accounts to an installation that runs: an engine still starting is not what is measured."""
+        with self.parts.public.session() as db:
+            return engine_is_alive(db, self.parts.clock.now())
 
     def stop(self) -> None:
         if self._web:

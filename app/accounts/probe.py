@@ -16,6 +16,7 @@ from app.accounts.door import STEPS, Record, Service, Step, StepResult, Visitor,
 from app.accounts.endpoint import Credentials, Endpoint, Tls
 from app.accounts.tls import client_context, lenient_context
 from app.errors import MailError, StarttlsNotOffered, TimedOut, TooManyConnections
+from app.imap.dialog import Command
 from app.imap.folders import listed_in
 from app.imap.session import Connector, ImapSession, open_session
 from app.outbox.smtp import Login, SmtpSubmitter
@@ -154,9 +155,8 @@ def _log_in_to_read(visitor: Visitor, record: Record, given: Credentials, addres
 
 def _count_folders(session: ImapSession) -> int:
     """How many folders the login may see; INBOX must open.  Raises ActionRefused."""
-    listed = listed_in(session.ask(b'LIST "" "*"').untagged)
-    session.ask(b"EXAMINE INBOX")
-    return len(listed)
+    turn = session.run(Command(b'LIST "" "*"'), Command(b"EXAMINE INBOX")).check()
+    return len(listed_in(turn.untagged))
 
 
 def _log_in_to_send(visitor: Visitor, record: Record, given: Credentials, addresses: Sequence[Address]) -> None:

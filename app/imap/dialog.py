@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ from app.imap import names, refusals
 from app.imap.wire import Wire
 
 TURN_OCTETS = 16_777_216
+SETTLING_OCTETS = 1_048_576
 LITERAL_AHEAD = re.compile(rb"\{(\d{1,10})\}\r\n\Z")
 STATUS_RESPONSE = re.compile(rb"\* (?:OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 TAGGED = re.compile(rb"([A-Z]\d+) (OK|NO|BAD)(?: (.*))?", re.IGNORECASE | re.DOTALL)
@@ -81,6 +82,14 @@ class Turn:
         return (found[1] or "") if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was agreed after the login: extensions turned on (ENABLE, RFC 5161), and where folders are (RFC 2342)."""
+
+    enabled: frozenset[str] = frozenset()
+    namespaces: names.Namespaces = field(default_factory=names.Namespaces)
+
+
 def text_of(status_response: bytes) -> str:
     """The words of "* OK words"."""
     return b" ".join(status_response.split(b" ", 2)[2:]).decode("utf-8", "replace").strip()
@@ -95,13 +104,36 @@ class ImapSession:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.capabilities: frozenset[str] = frozenset()
-        self.enabled: frozenset[str] = frozenset()
-        self.namespaces = names.Namespaces()
         self._number = 0
         self._awaited: deque[Turn] = deque()
+        self._ahead: tuple[Command, ...] = ()
+        self._settling: Turn | None = None
+        self._settled = Settled()
 
     def has(self, *capabilities: str) -> bool:
         return self.capabilities.issuperset(capabilities)
+
+    def settle(self, learn: Callable[[Turn], Settled], *commands: Command) -> None:
+        """Have `commands` go out in front of the next ones, in the same write, so that they cost no turn.
+
+        `learn` makes of their answers what `enabled` and `namespaces` say; reading these earlier waits for them.
+        """
+        self._learn, self._ahead = learn, commands
+
+    @property
+    def enabled(self) -> frozenset[str]:
+        return self._get_settled().enabled
+
+    @property
+    def namespaces(self) -> names.Namespaces:
+        return self._get_settled().namespaces
+
+    def _get_settled(self) -> Settled:
+        if self._ahead:
+            self.send()
+        if self._settling is not None:
+            self.receive(self._settling)
+        return self._settled
 
     def run(self, *commands: Command, most_octets: int = TURN_OCTETS) -> Turn:
         """Send commands that do not depend on each other in one write, and read all their replies."""
@@ -119,17 +151,32 @@ class ImapSession:
         """
         if behind is None and self._awaited:
             self.receive(self._awaited[-1])
+        ahead, self._ahead = self._ahead, ()
+        if ahead:
+            self._settling = self._await(ahead, SETTLING_OCTETS)
+        turn = self._await(commands, most_octets)
+        with self._closing_on_fault():
+            self.wire.begin_turn(self._awaited_octets)
+            self._write((*ahead, *commands), self._running[-len(ahead) - len(commands) :])
+        return turn
+
+    def _await(self, commands: Sequence[Command], most_octets: int) -> Turn:
         turn = Turn([self._new_reply() for _ in commands], most_octets)
         self._awaited.append(turn)
-        with self._closing_on_fault():
-            self.wire.begin_turn(turn.most_octets)
-            self._write(commands, turn)
         return turn
+
+    @property
+    def _awaited_octets(self) -> int:
+        return sum(turn.most_octets for turn in self._awaited)
+
+    @property
+    def _running(self) -> list[Reply]:
+        return [reply for turn in self._awaited for reply in turn.replies if not reply.status]
 
     def receive(self, turn: Turn) -> Turn:
         """Read until all of the turn's replies, and those of turns before it, are there."""
         with self._closing_on_fault():
-            self.wire.begin_turn(sum(awaited.most_octets for awaited in self._awaited))
+            self.wire.begin_turn(self._awaited_octets)
             while not turn.is_complete:
                 self._read_one()
         return turn
@@ -138,10 +185,10 @@ class ImapSession:
         self._number += 1
         return Reply(b"S%d" % self._number)
 
-    def _write(self, commands: Sequence[Command], turn: Turn) -> None:
+    def _write(self, commands: Sequence[Command], replies: Sequence[Reply]) -> None:
         """Send everything at once; only a literal the server must first agree to makes it wait (RFC 9051 §4.3)."""
         out = b""
-        for command, reply in zip(commands, turn.replies, strict=True):
+        for command, reply in zip(commands, replies, strict=True):
             out += reply.tag + b" "
             for piece in command.pieces:
                 if not isinstance(piece, Literal):
@@ -198,13 +245,18 @@ class ImapSession:
 
     def _take_completion(self, response: bytes) -> None:
         match = TAGGED.fullmatch(response)
-        running = [reply for turn in self._awaited for reply in turn.replies if not reply.status]
-        reply = next((reply for reply in running if match and reply.tag == match[1]), None)
+        reply = next((reply for reply in self._running if match and reply.tag == match[1]), None)
         if match is None or reply is None:
             raise ProtocolError("the server answers something that was not asked")
         reply.status, reply.words = match[2].upper(), (match[3] or b"").decode("utf-8", "replace")
         while self._awaited and self._awaited[0].is_complete:
-            self._awaited.popleft()
+            self._end(self._awaited.popleft())
+
+    def _end(self, turn: Turn) -> None:
+        if turn is self._settling:
+            self._settling, self._settled = None, self._learn(turn)
+            if self._awaited:  # should the server have answered what came behind in between
+                self._awaited[0].untagged[:0] = turn.untagged
 
     def begin_idle(self) -> Turn:
         """Send IDLE (RFC 2177) and wait for the server's consent."""

@@ -30,7 +30,12 @@ class Selection:
         """Whether the open folder has MODSEQs: one that said NOMODSEQ refuses to be asked (RFC 7162 §3.1.2.2)."""
 
     def wire_name(self, folder: str) -> bytes:
-        """The folder as it stands in a command.  Raises BadInput."""
+        """The folder as it stands in a command.  Raises BadInput.
+
+        INBOX is written alike whatever the session has settled on (RFC 9051 §5.1), so it need not wait for that.
+        """
+        if folder == "INBOX":
+            return b'"INBOX"'
         names.check(folder)
         return names.encode(self.session.namespaces.real(folder), utf8="UTF8=ACCEPT" in self.session.enabled)
 

@@ -24,7 +24,7 @@ from app.errors import (
     StarttlsNotOffered,
 )
 from app.imap import folders, refusals
-from app.imap.dialog import Command, ImapSession, Turn, astring
+from app.imap.dialog import Command, ImapSession, Settled, Turn, astring
 from app.imap.wire import Wire, translated
 
 __all__ = ["Connector", "ImapSession", "open_session"]
@@ -154,7 +154,7 @@ def _capabilities_in(turn: Turn) -> frozenset[str]:
 
 
 def _settle(session: ImapSession) -> None:
-    """Turn on what changes how the server speaks, and learn where folders are, in one turn.
+    """Turn on what changes how the server speaks, and learn where folders are, along with the first commands.
 
     QRESYNC (RFC 7162 §3.2.3) and names in UTF-8 (RFC 6855) want ENABLE (RFC 5161); for NAMESPACE see RFC 2342.
     """
@@ -164,12 +164,13 @@ def _settle(session: ImapSession) -> None:
     commands = [Command(b"ENABLE " + b" ".join(wanted))] if wanted and session.has("ENABLE") else []
     if session.has("NAMESPACE"):
         commands.append(Command(b"NAMESPACE"))
-    if not commands:
-        return
-    turn = session.run(*commands, most_octets=SIGN_IN_OCTETS)
+    session.settle(_settled_in, *commands)
+
+
+def _settled_in(turn: Turn) -> Settled:
     told = b" ".join(line[10:] for line in turn.untagged if line.upper().startswith(b"* ENABLED "))
-    session.enabled = frozenset(told.decode("ascii", "replace").upper().split())
-    session.namespaces = folders.namespaces_in(turn.untagged)
+    enabled = frozenset(told.decode("ascii", "replace").upper().split())
+    return Settled(enabled, folders.namespaces_in(turn.untagged))
 
 
 def _words_of(error: imaplib.IMAP4.error) -> str:

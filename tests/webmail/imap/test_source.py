@@ -246,6 +246,39 @@ def test_a_folder_without_modseq_is_not_asked_for_it(play):
     assert not any("MODSEQ" in said for said in server.heard)
 
 
+def test_what_is_settled_after_the_login_costs_no_turn_before_the_inbox(play):
+    """ENABLE, NAMESPACE and the first look at the INBOX go out together: this server answers only when it has all."""
+    source, _ = play(
+        "QRESYNC CONDSTORE ENABLE ESEARCH NAMESPACE",
+        """
+        C: ENABLE QRESYNC
+        C: NAMESPACE
+        C: SELECT "INBOX" (CONDSTORE)
+        C: UID SEARCH RETURN (ALL) ALL
+        C: UID SEARCH RETURN (COUNT) UNSEEN
+        S: * ENABLED QRESYNC
+        S: {tag-4} OK
+        S: * NAMESPACE (("INBOX." ".")) NIL NIL
+        S: * 0 EXISTS
+        S: * OK [UIDVALIDITY 7] ok
+        S: * OK [UIDNEXT 11] ok
+        S: {tag-3} OK
+        S: {tag-2} OK [READ-WRITE] selected
+        S: {tag-1} OK
+        S: * ESEARCH (TAG "{tag}") UID COUNT 0
+        S: {tag} OK
+        C: SELECT "INBOX.Later"
+        S: * 0 EXISTS
+        S: {tag} OK
+        C: IDLE
+        S: + idling
+    """,
+    )
+    delta = source.changes("INBOX", None, [])
+    assert (delta.state, delta.messages, delta.unseen) == (FolderState(7, 11), 0, 0)
+    source.start_watching("Later")
+
+
 # Servers that lie
 
 
