@@ -19,6 +19,30 @@ MailError
 ├── AuthenticationRequired
 ├── TooManyRecipients
 ├── MailLoop
+├── BadSmtpCommand               an SMTP client said what cannot be taken; some of these in a row end the session
+│   ├── CommandUnknown
+│   ├── CommandNotOffered        known to the world, not done here
+│   ├── CommandLineTooLong
+│   ├── LineEndsInLf             a command without its CR (RFC 5321 §2.3.8)
+│   ├── BadSequence              not now
+│   ├── BadArgument
+│   ├── BadBase64
+│   ├── MechanismUnknown         of AUTH
+│   ├── UnknownParameter         of MAIL or RCPT
+│   ├── BadAddress
+│   ├── AddressTooLong
+│   ├── BadDomain
+│   ├── AddressNeedsUtf8         not ASCII, and SMTPUTF8 was not said (RFC 6531)
+│   ├── RouteRefused             source routes, % and quoted @: ways to make a relay of us
+│   ├── BadChunkSize             BDAT without a size: what follows cannot be told apart
+│   └── NotAMailClient           speaks HTTP
+├── TooManyBadCommands
+├── BareLineEnding               a CR or LF alone in a message (SMTP smuggling)
+├── NulInMessage
+├── TextLineTooLong
+├── BadSasl                      the client broke the grammar of a SASL mechanism
+├── LoginCancelled               the client broke off AUTH with "*"
+├── OutboundNotSetUp             mail to the world, which is not delivered from here yet
 ├── CannotBind                   a port of this machine cannot be had, and what to do
 └── (ConnectionLost, TooManyAttempts, LoginRefused of app.errors)
 """
@@ -77,3 +101,75 @@ class MailLoop(MailError): ...
 
 
 class CannotBind(MailError): ...
+
+
+class BadSmtpCommand(MailError): ...
+
+
+class CommandUnknown(BadSmtpCommand): ...
+
+
+class CommandNotOffered(BadSmtpCommand): ...
+
+
+class CommandLineTooLong(BadSmtpCommand): ...
+
+
+class LineEndsInLf(BadSmtpCommand): ...
+
+
+class BadSequence(BadSmtpCommand): ...
+
+
+class BadArgument(BadSmtpCommand): ...
+
+
+class BadBase64(BadSmtpCommand): ...
+
+
+class MechanismUnknown(BadSmtpCommand): ...
+
+
+class UnknownParameter(BadSmtpCommand): ...
+
+
+class BadAddress(BadSmtpCommand): ...
+
+
+class AddressTooLong(BadSmtpCommand): ...
+
+
+class BadDomain(BadSmtpCommand): ...
+
+
+class AddressNeedsUtf8(BadSmtpCommand): ...
+
+
+class RouteRefused(BadSmtpCommand): ...
+
+
+class BadChunkSize(BadSmtpCommand): ...
+
+
+class NotAMailClient(BadSmtpCommand): ...
+
+
+class TooManyBadCommands(MailError): ...
+
+
+class BareLineEnding(MailError): ...
+
+
+class NulInMessage(MailError): ...
+
+
+class TextLineTooLong(MailError): ...
+
+
+class BadSasl(MailError): ...
+
+
+class LoginCancelled(MailError): ...
+
+
+class OutboundNotSetUp(MailError): ...

@@ -27,4 +27,5 @@ class Limits:
     imap_literals_octets: int = 1024 * 1024  # all of one command
     imap_literals: int = 1_000
     bad_commands: int = 3  # in a row, then the connection ends
+    refusals: int = 100  # 5yz replies in one SMTP session: guessing at addresses comes to an end
     stop_grace_s: float = 10.0  # transactions under way when a listener is told to stop

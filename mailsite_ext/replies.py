@@ -9,33 +9,57 @@ from dataclasses import dataclass
 
 from app.extension_api import LoginRefused, MailError, NoSuchFolder, TooManyAttempts
 from mailsite_ext.errors import (
+    AddressNeedsUtf8,
+    AddressTooLong,
     AuthenticationRequired,
+    BadAddress,
+    BadArgument,
+    BadBase64,
+    BadChunkSize,
+    BadDomain,
     BadFolderName,
+    BadSasl,
+    BadSequence,
+    BareLineEnding,
+    CommandLineTooLong,
+    CommandNotOffered,
+    CommandUnknown,
     DomainNotAllowed,
     FolderExists,
     FolderNotEmptied,
+    LineEndsInLf,
+    LoginCancelled,
     MailboxFull,
     MailLoop,
+    MechanismUnknown,
     MessageTooLarge,
     NoSuchMailbox,
+    NotAMailClient,
     NotLocal,
     NotYourAddress,
+    NulInMessage,
+    OutboundNotSetUp,
+    RouteRefused,
     StorageDamaged,
     StorageFull,
+    TextLineTooLong,
     TlsRequired,
+    TooManyBadCommands,
     TooManyRecipients,
+    UnknownParameter,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An SMTP reply: code, and words that begin with the enhanced status code."""
+    """An SMTP reply: code, and words that begin with the enhanced status code; a line of words for each line sent."""
 
     code: int
     words: str
 
     def encode(self) -> bytes:
-        return f"{self.code} {self.words}\r\n".encode()
+        *first, last = self.words.splitlines() or [""]
+        return "".join([*(f"{self.code}-{line}\r\n" for line in first), f"{self.code} {last}\r\n"]).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +91,29 @@ REPLIES: dict[type[MailError], Wire] = {
     TooManyAttempts: Wire(Reply(421, "4.7.0 too many wrong passwords, try later"), "NO [LIMIT] try later"),
     TooManyRecipients: Wire(Reply(452, "4.5.3 too many recipients"), "NO [LIMIT] too many recipients"),
     MailLoop: Wire(Reply(554, "5.4.6 the message goes in circles"), "NO [CANNOT] the message goes in circles"),
+    CommandUnknown: Wire(Reply(500, "5.5.1 unknown command"), "BAD unknown command"),
+    CommandNotOffered: Wire(Reply(502, "5.5.1 not offered here"), "NO [CANNOT] not offered here"),
+    CommandLineTooLong: Wire(Reply(500, "5.5.2 the line is too long"), "BAD [TOOBIG] the line is too long"),
+    LineEndsInLf: Wire(Reply(500, "5.5.2 a line ends in CR LF"), "BAD a line ends in CR LF"),
+    BadSequence: Wire(Reply(503, "5.5.1 not at this point"), "BAD not at this point"),
+    BadArgument: Wire(Reply(501, "5.5.4 bad argument"), "BAD bad argument"),
+    BadBase64: Wire(Reply(501, "5.5.2 that is not base64"), "BAD that is not base64"),
+    MechanismUnknown: Wire(Reply(504, "5.5.4 unknown way to sign in"), "NO [CANNOT] unknown way to sign in"),
+    UnknownParameter: Wire(Reply(555, "5.5.4 unknown parameter"), "BAD unknown parameter"),
+    BadAddress: Wire(Reply(501, "5.1.3 bad address"), "NO [CANNOT] bad address"),
+    AddressTooLong: Wire(Reply(501, "5.1.3 the address is too long"), "NO [CANNOT] the address is too long"),
+    BadDomain: Wire(Reply(501, "5.1.2 bad domain name"), "NO [CANNOT] bad domain name"),
+    AddressNeedsUtf8: Wire(Reply(553, "5.6.7 such an address needs SMTPUTF8"), "NO [CANNOT] bad address"),
+    RouteRefused: Wire(Reply(550, "5.7.1 no routes through here"), "NO [CANNOT] bad address"),
+    BadChunkSize: Wire(Reply(421, "4.5.0 BDAT without a size, closing"), "BAD bad argument"),
+    NotAMailClient: Wire(Reply(421, "4.7.0 this is a mail server, closing"), "BYE this is a mail server"),
+    TooManyBadCommands: Wire(Reply(421, "4.7.0 too many errors, closing"), "BYE too many errors"),
+    BareLineEnding: Wire(Reply(500, "5.5.2 CR or LF alone in the message"), "NO [CANNOT] CR or LF alone"),
+    NulInMessage: Wire(Reply(554, "5.6.0 NUL in the message"), "NO [CANNOT] NUL in the message"),
+    TextLineTooLong: Wire(Reply(554, "5.6.0 a line of the message is too long"), "NO [TOOBIG] a line is too long"),
+    BadSasl: Wire(Reply(501, "5.5.2 that makes no sense in this exchange"), "BAD that makes no sense in this exchange"),
+    LoginCancelled: Wire(Reply(501, "5.7.0 broken off"), "BAD broken off"),
+    OutboundNotSetUp: Wire(Reply(550, "5.7.1 delivery to other servers is not set up here"), "NO [CANNOT] not local"),
     MailError: Wire(Reply(451, "4.3.0 a fault here, try later"), "NO [UNAVAILABLE] a fault here, try later"),
 }
 
