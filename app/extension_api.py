@@ -20,9 +20,12 @@ from app.config import Config
 from app.db import Base, Database, UtcDateTime, row_count
 from app.engine.sources import KINDS, OpenSource, SourceKind
 from app.errors import (
+    ActionRefused,
     BadInput,
     ConfigError,
     ConnectionLost,
+    FolderFull,
+    FolderMissing,
     LoginRefused,
     MailError,
     NoSuchFolder,
@@ -42,6 +45,7 @@ from app.outbox.submitters import SUBMITTERS
 from app.resolver import Answer, Outcome, Resolver
 from app.runtime import Runtime, runtime
 from app.sources import (
+    HEADER_FIELDS,
     Applied,
     Copy,
     Delta,
@@ -58,15 +62,23 @@ from app.sources import (
     StoreFlags,
 )
 from app.users.models import User, UserRole, UserState
+from app.users.passwords import check_password as check_login_password
+from app.users.throttle import Limit as AttemptLimit
+from app.users.throttle import account_key, check_limits, count_attempt
+from app.users.throttle import forget as forget_attempt
+from app.vault.keyring import server_secret
 from app.vault.secretbox import Vault
 from app.web.admin import bp as admin_pages
 from app.web.sections import Entry
 from app.web.settings_section import SettingsSection
 
 __all__ = [
+    "HEADER_FIELDS",
     "SWITCHES",
+    "ActionRefused",
     "Answer",
     "Applied",
+    "AttemptLimit",
     "Auth",
     "BadInput",
     "Base",
@@ -83,6 +95,8 @@ __all__ = [
     "Envelope",
     "Expunge",
     "FlagState",
+    "FolderFull",
+    "FolderMissing",
     "FolderState",
     "FolderStatus",
     "Host",
@@ -121,10 +135,16 @@ __all__ = [
     "UserState",
     "UtcDateTime",
     "Vault",
+    "account_key",
     "admin_pages",
+    "check_limits",
+    "check_login_password",
+    "count_attempt",
     "current_mode",
+    "forget_attempt",
     "row_count",
     "runtime",
+    "server_secret",
 ]
 
 

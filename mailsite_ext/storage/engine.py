@@ -169,6 +169,10 @@ class StorageEngine(Protocol):
         """Raises NoSuchMessage."""
         ...
 
+    def find_by_message_id(self, folder_id: int, message_id: str) -> Sequence[int]:
+        """UIDs, ascending, of the messages with exactly this Message-ID (no angle brackets), found by an index."""
+        ...
+
     def search_text(self, folder_id: int, field: str, text: str) -> Uids | None:
         """UIDs that may hold `text` in `field` ("subject", "from", "to", "cc", "text", "body"): a superset of a scan's
         hits, narrowed by whatever index there is; None: no index helps, scan."""
