@@ -1,0 +1,137 @@
+"""ENVELOPE, BODY and BODYSTRUCTURE of a message as octets, and the table of its parts (RFC 9051 §7.5.2).  Pure.
+
+    structure = read_structure(octets_or_mmap)
+
+is made once, at delivery, and stored: FETCH copies.  Types, encodings and parameter names are in lower case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailsite_ext.protocol.address_lists import Address, parse_addresses
+from mailsite_ext.protocol.imap_data import nstring, string
+from mailsite_ext.protocol.mime_fields import Params, first_word, language_tags, params, unfolded, without_comments
+from mailsite_ext.protocol.mime_scan import Entity, Octets, scan
+from mailsite_ext.protocol.part_table import Part, table_of
+
+NO_PARTS = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0'
+"""Stands for the part that a multipart without any has to have: the grammar wants one."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStructure:
+    """What is stored of a message beside its octets."""
+
+    envelope: bytes  # `(…)`, what follows ENVELOPE in a FETCH response
+    body: bytes
+    body_structure: bytes
+    parts: tuple[Part, ...]
+
+
+def read_structure(data: Octets) -> MessageStructure:
+    """Never raises, whatever the octets; depth and number of parts are bounded by `mime_scan`."""
+    message = scan(data)
+    return MessageStructure(envelope(message), body(message), body_structure(message), table_of(message))
+
+
+def envelope(message: Entity) -> bytes:
+    senders = _addresses(message.fields.get(b"from"))
+    sender = _addresses(message.fields.get(b"sender"))
+    reply_to = _addresses(message.fields.get(b"reply-to"))
+    parts = [
+        nstring(message.value(b"date")),
+        nstring(message.value(b"subject")),
+        senders,
+        senders if sender == b"NIL" else sender,  # RFC 9051 §7.5.2
+        senders if reply_to == b"NIL" else reply_to,
+        _addresses(message.fields.get(b"to")),
+        _addresses(message.fields.get(b"cc")),
+        _addresses(message.fields.get(b"bcc")),
+        nstring(message.value(b"in-reply-to")),
+        nstring(message.value(b"message-id")),
+    ]
+    return b"(" + b" ".join(parts) + b")"
+
+
+def _addresses(value: bytes | None) -> bytes:
+    if value is None:
+        return b"NIL"
+    shown = b"".join(map(_address, parse_addresses(value)))
+    return b"(" + shown + b")" if shown else b"NIL"
+
+
+def _address(address: Address) -> bytes:
+    """The second is the route, which nobody writes any more (RFC 9051 §7.5.2)."""
+    name = b"NIL" if address.name is None else string(unfolded(address.name))
+    return b"(" + name + b" NIL " + nstring(address.mailbox) + b" " + nstring(address.host) + b")"
+
+
+def body(entity: Entity) -> bytes:
+    """Without extension data."""
+    if entity.is_multipart:
+        return b"(" + _children(entity, body, NO_PARTS + b")") + b" " + string(entity.subtype) + b")"
+    return b"(" + _basic(entity, body) + b")"
+
+
+def body_structure(entity: Entity) -> bytes:
+    if entity.is_multipart:
+        children = _children(entity, body_structure, NO_PARTS + b" NIL NIL NIL NIL)")
+        return (
+            b"(" + children + b" " + string(entity.subtype) + b" " + _params(entity.params) + _extension(entity) + b")"
+        )
+    md5 = nstring(entity.value(b"content-md5"))
+    return b"(" + _basic(entity, body_structure) + b" " + md5 + _extension(entity) + b")"
+
+
+def _children(entity: Entity, render: Callable[[Entity], bytes], none: bytes) -> bytes:
+    return b"".join(map(render, entity.children)) or none
+
+
+def _basic(entity: Entity, render: Callable[[Entity], bytes]) -> bytes:
+    shown = [
+        string(entity.type),
+        string(entity.subtype),
+        _params(entity.params),
+        nstring(entity.value(b"content-id")),
+        nstring(entity.value(b"content-description")),
+        string(entity.encoding),
+        b"%d" % (entity.body_end - entity.body_at),
+    ]
+    if entity.is_message:
+        shown += _message(entity, render)
+    if entity.is_message or entity.type == b"text":
+        shown.append(b"%d" % entity.lines)
+    return b" ".join(shown)
+
+
+def _message(entity: Entity, render: Callable[[Entity], bytes]) -> list[bytes]:
+    inner = entity.children[0] if entity.children else Entity(0, 0, {})
+    return [envelope(inner), render(inner)]
+
+
+def _params(found: Params) -> bytes:
+    if not found:
+        return b"NIL"
+    return b"(" + b" ".join([string(octets) for pair in found for octets in pair]) + b")"
+
+
+def _extension(entity: Entity) -> bytes:
+    """Disposition, language and location, each with a space before it (RFC 9051 `body-ext-1part`)."""
+    fields = entity.fields
+    if not (b"content-disposition" in fields or b"content-language" in fields or b"content-location" in fields):
+        return b" NIL NIL NIL"
+    location = nstring(entity.value(b"content-location"))
+    return b" " + _disposition(fields.get(b"content-disposition")) + b" " + _language(entity) + b" " + location
+
+
+def _disposition(value: bytes | None) -> bytes:
+    value = without_comments(unfolded(value)) if value else b""
+    word = first_word(value)
+    return b"(" + string(word) + b" " + _params(params(value)) + b")" if word else b"NIL"
+
+
+def _language(entity: Entity) -> bytes:
+    tags = language_tags(without_comments(entity.value(b"content-language") or b""))
+    return b"(" + b" ".join(map(string, tags)) + b")" if tags else b"NIL"

@@ -1,0 +1,222 @@
+"""A message's octets → its parts: where each header and body lies, found by its boundaries in one pass (RFC 2046).
+
+Pure.  Takes bytes or an mmap, which holds no more in memory than is being looked at; time is linear in the size, and
+depth and number of parts are bounded: what lies deeper or comes later stays undivided.  Bare LF ends lines too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from mmap import mmap
+from typing import TypeAlias
+
+from mailsite_ext.protocol.mime_fields import (
+    HEADER_OCTETS,
+    Params,
+    first_word,
+    media_type,
+    params,
+    read_fields,
+    unfolded,
+    without_comments,
+)
+
+Octets: TypeAlias = bytes | mmap
+
+MAX_DEPTH = 40
+MAX_PARTS = 1_000
+COUNTED_OCTETS = 1 << 20  # looked at a time, to count lines
+BOUNDARY_OCTETS = 200  # RFC 2046 §5.1.1 says 70
+
+LINE_OF_NOTE = re.compile(rb"\n(\r?\n|--)")  # ends a header, or may be a boundary
+PLAIN_TEXT: Params = [(b"charset", b"us-ascii")]  # RFC 2045 §5.2
+
+
+@dataclass(slots=True)
+class Entity:
+    """A message or a part of one; offsets count from the start of the whole message."""
+
+    header_at: int
+    body_at: int
+    fields: dict[bytes, bytes]
+    type: bytes = b"text"  # lower case, as is subtype
+    subtype: bytes = b"plain"
+    params: Params = field(default_factory=list)
+    body_end: int = 0
+    lines: int = 0  # line ends in the body
+    children: list[Entity] = field(default_factory=list)  # one for message/rfc822
+
+    @property
+    def is_multipart(self) -> bool:
+        return self.type == b"multipart"
+
+    @property
+    def is_message(self) -> bool:
+        """RFC 2046 §5.2.1, RFC 6532 §3.7"""
+        return self.type == b"message" and self.subtype in (b"rfc822", b"global")
+
+    @property
+    def encoding(self) -> bytes:
+        """Content-Transfer-Encoding in lower case."""
+        value = self.fields.get(b"content-transfer-encoding")
+        return b"7bit" if value is None else first_word(without_comments(unfolded(value))) or b"7bit"
+
+    def value(self, name: bytes) -> bytes | None:
+        """A field's value, unfolded; None without the field or for an empty one."""
+        raw = self.fields.get(name)
+        return None if raw is None else unfolded(raw) or None
+
+
+@dataclass(slots=True)
+class _Stop:
+    """What ended a body: the boundary of `level` in a line that begins at `at`; the next part at `next_at`."""
+
+    level: int
+    at: int
+    next_at: int
+    is_last: bool
+
+
+def scan(data: Octets) -> Entity:
+    """The message as a tree; never raises."""
+    return _Scanner(data).entity(0, 0, is_in_digest=False)[0]
+
+
+class _Scanner:
+    def __init__(self, data: Octets) -> None:
+        self._data = data
+        self._end = len(data)
+        self._boundaries: list[bytes] = []
+        self._parts = 0
+
+    def entity(self, at: int, depth: int, *, is_in_digest: bool) -> tuple[Entity, _Stop | None]:
+        """The entity whose header begins at `at`, and the boundary that ended it, None at the end of the message."""
+        self._parts += 1
+        body_at, stop = self._header_end(at)
+        made = self._make(at, body_at, is_in_digest=is_in_digest)
+        if stop is None:
+            stop = self._body(made, depth)
+        made.body_end = self._before_line(made.body_at, stop.at) if stop else self._end
+        if not made.is_multipart:
+            made.lines = count_lines(self._data, made.body_at, made.body_end)
+        return made, stop
+
+    def _make(self, at: int, body_at: int, *, is_in_digest: bool) -> Entity:
+        fields = read_fields(self._data[at : min(body_at, at + HEADER_OCTETS)])
+        made = Entity(at, body_at, fields)
+        value = fields.get(b"content-type")
+        value = without_comments(unfolded(value)) if value else b""
+        kind = media_type(value)
+        if kind is not None:
+            made.type, made.subtype = kind
+            made.params = params(value)
+        elif is_in_digest:
+            made.type, made.subtype = b"message", b"rfc822"  # RFC 2046 §5.1.5
+        if made.type == b"text" and not any(name == b"charset" for name, _ in made.params):
+            made.params = [*made.params, *PLAIN_TEXT]
+        return made
+
+    def _header_end(self, at: int) -> tuple[int, _Stop | None]:
+        """Where the body begins, and the boundary that came before any empty line."""
+        if self._data[at : at + 1] == b"\n":
+            return at + 1, None
+        if self._data[at : at + 2] == b"\r\n":
+            return at + 2, None
+        if self._boundaries and (stop := self._boundary_at(at)) is not None:
+            return at, stop
+        for line in LINE_OF_NOTE.finditer(self._data, at):
+            if line[1] != b"--":
+                return line.end(), None
+            if self._boundaries and (stop := self._boundary_at(line.start() + 1)) is not None:
+                return stop.at, stop
+        return self._end, None
+
+    def _body(self, made: Entity, depth: int) -> _Stop | None:
+        may_divide = depth < MAX_DEPTH and self._parts < MAX_PARTS
+        if made.is_message and may_divide:
+            child, stop = self.entity(made.body_at, depth + 1, is_in_digest=False)
+            made.children.append(child)
+            return stop
+        if made.is_multipart and may_divide:
+            boundary = next((value for name, value in made.params if name == b"boundary"), b"")[:BOUNDARY_OCTETS]
+            if boundary:
+                return self._multipart(made, boundary, depth)
+        return self._next_boundary(made.body_at)
+
+    def _multipart(self, made: Entity, boundary: bytes, depth: int) -> _Stop | None:
+        level = len(self._boundaries)
+        self._boundaries.append(b"--" + boundary)
+        stop = self._next_boundary(made.body_at)
+        while stop is not None and stop.level == level and not stop.is_last and self._parts < MAX_PARTS:
+            child, stop = self.entity(stop.next_at, depth + 1, is_in_digest=made.subtype == b"digest")
+            made.children.append(child)
+        self._boundaries.pop()
+        if stop is not None and stop.level == level:  # the epilogue goes on to a boundary further out
+            return self._next_boundary(stop.next_at)
+        return stop
+
+    def _next_boundary(self, at: int) -> _Stop | None:
+        """The first line from `at` on that is a boundary of any open multipart."""
+        if not self._boundaries:
+            return None
+        if (stop := self._boundary_at(at)) is not None:
+            return stop
+        at = self._data.find(b"\n--", at)
+        while at >= 0:
+            if (stop := self._boundary_at(at + 1)) is not None:
+                return stop
+            at = self._data.find(b"\n--", at + 1)
+        return None
+
+    def _boundary_at(self, at: int) -> _Stop | None:
+        """The longest boundary that begins the line at `at`; what follows it there does not matter (RFC 2046 §5.1.1)."""
+        head = self._data[at : at + BOUNDARY_OCTETS + 4]
+        if not head.startswith(b"--"):
+            return None
+        best = -1
+        for level, boundary in enumerate(self._boundaries):
+            if head.startswith(boundary) and (best < 0 or len(boundary) > len(self._boundaries[best])):
+                best = level
+        if best < 0:
+            return None
+        end = self._data.find(b"\n", at)
+        is_last = head.startswith(b"--", len(self._boundaries[best]))
+        return _Stop(best, at, self._end if end < 0 else end + 1, is_last)
+
+    def _before_line(self, body_at: int, line_at: int) -> int:
+        """The line end before a boundary belongs to the boundary."""
+        if self._data[line_at - 2 : line_at] == b"\r\n":
+            return max(body_at, line_at - 2)
+        return max(body_at, line_at - 1)
+
+
+def count_lines(data: Octets, at: int, end: int) -> int:
+    if isinstance(data, bytes):
+        return data.count(b"\n", at, end)
+    return sum(data[start : min(end, start + COUNTED_OCTETS)].count(b"\n") for start in range(at, end, COUNTED_OCTETS))
+
+
+def numbered(message: Entity) -> Iterator[tuple[tuple[int, ...], Entity]]:
+    """Every part with its section number (RFC 9051 §6.4.5.1), the message itself first, as `()`."""
+    yield (), message
+    yield from _numbered(message, ())
+
+
+def _numbered(entity: Entity, path: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Entity]]:
+    """Below a message: its body is part 1, unless that is a multipart, whose parts take its number."""
+    if entity.is_multipart:
+        for number, child in enumerate(entity.children, 1):
+            yield (*path, number), child
+            yield from _below(child, (*path, number))
+    else:
+        yield (*path, 1), entity
+        yield from _below(entity, (*path, 1))
+
+
+def _below(entity: Entity, path: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Entity]]:
+    if entity.is_multipart:
+        yield from _numbered(entity, path)
+    elif entity.is_message and entity.children:
+        yield from _numbered(entity.children[0], path)
