@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import sqlalchemy as sa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.mail_services.models import MailServices
 from app.mail_services.modes import Mode
 
+MODE = select(cast(sa.Table, MailServices.__table__).c.mode).where(MailServices.id == 1)  # asked by every request
+
 
 def current_mode(db: Session) -> Mode:
     """The mode the admin chose; a fresh installation is Mail Disabled (M1)."""
-    return db.scalar(select(MailServices.mode).where(MailServices.id == 1)) or Mode.DISABLED
+    return db.scalar(MODE) or Mode.DISABLED
 
 
 def load_settings(db: Session) -> MailServices:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +39,12 @@ class Side:
     progress: Mapping[int, Progress | None]
     engine_alive: bool
     icons: Mapping[Role | None, str]
+
+    @property
+    def decides(self) -> tuple[Hashable, ...]:
+        """All that decides how the tree reads, for `kept`."""
+        notes, progress = tuple(self.notes.values()), tuple(self.progress.values())
+        return (*self.tree, self.folder_id, notes, progress, self.engine_alive)
 
 
 def load_side(db: Session, user_id: int, now: datetime, calendar: Calendar, folder_id: int) -> Side:

@@ -257,9 +257,9 @@ def conversation_messages(
 
 
 ACCOUNTS, FOLDERS = cast(sa.Table, MailAccount.__table__), cast(sa.Table, Folder.__table__)
-FOLDER_NAMES = tuple(FolderRow.__dataclass_fields__)
+FOLDER_NAMES = FolderRow._fields
 ACCOUNTS_OF = (
-    select(*(ACCOUNTS.c[name] for name in AccountRow.__dataclass_fields__))
+    select(*(ACCOUNTS.c[name] for name in AccountRow._fields))
     .where(ACCOUNTS.c.owner_id == sa.bindparam("user_id", type_=INTEGER))
     .order_by(ACCOUNTS.c.position, ACCOUNTS.c.id)
 )
@@ -275,10 +275,10 @@ def folder_tree(db: Session, user_id: int) -> Sequence[AccountTree]:
     for row in db.execute(FOLDERS_OF, {"account_ids": list(folders)}):
         folder = FolderRow(*row)
         folders[folder.account_id].append(folder)
-    return [_tree(account, folders[account.id]) for account in accounts]
+    return [_tree(account, tuple(folders[account.id])) for account in accounts]
 
 
-def _tree(account: AccountRow, folders: Sequence[FolderRow]) -> AccountTree:
+def _tree(account: AccountRow, folders: tuple[FolderRow, ...]) -> AccountTree:
     unread = sum(folder.unread for folder in folders if folder.role is Role.INBOX)
     return AccountTree(account, display_order(folders), unread)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from app.accounts.models import AccountState
 from app.sources import Role
 
 
-@dataclass(frozen=True, slots=True)
-class FolderRow:
+class FolderRow(NamedTuple):
     """A folder in the tree; `label` is the last part of its name, `depth` how many shown folders are above it."""
 
     id: int
@@ -29,8 +30,7 @@ class FolderRow:
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRow:
+class AccountRow(NamedTuple):
     """An account as the tree shows it; `error` is the class name of a MailError, empty if all is well."""
 
     id: int
@@ -54,7 +54,7 @@ class AccountTree:
     """An account and its folders in display order; `unread` is its inbox's."""
 
     account: AccountRow
-    folders: Sequence[FolderRow]
+    folders: tuple[FolderRow, ...]
     unread: int
 
     @property
@@ -67,7 +67,8 @@ ROLE_ORDER = (
 )  # fmt: skip
 
 
-def display_order(folders: Sequence[FolderRow]) -> Sequence[FolderRow]:
+@lru_cache(maxsize=256)
+def display_order(folders: tuple[FolderRow, ...]) -> tuple[FolderRow, ...]:
     """Folders with a role first, then the others by name, children after their parents, labels and depths filled in.
 
     Everything under INBOX stands beside it (some servers keep all folders there), and a folder that cannot be opened
@@ -75,7 +76,7 @@ def display_order(folders: Sequence[FolderRow]) -> Sequence[FolderRow]:
     """
     by_path = {_path(folder): folder for folder in folders}
     placed = sorted((_place(path, by_path), folder) for path, folder in _worth_showing(by_path).items())
-    return [replace(folder, label=place.label, depth=place.depth) for place, folder in placed]
+    return tuple(folder._replace(label=place.label, depth=place.depth) for place, folder in placed)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -11,7 +11,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager
 from itsdangerous import URLSafeTimedSerializer
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.db import UNUSABLE
@@ -92,8 +92,11 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+BY_TOKEN = select(UserSession).where(UserSession.token_hash == bindparam("token_hash"))  # asked by every request
+
+
 def find_session(db: Session, token: str) -> UserSession | None:
-    return db.scalar(select(UserSession).where(UserSession.token_hash == hash_token(token)))
+    return db.scalar(BY_TOKEN, {"token_hash": hash_token(token)})
 
 
 def is_alive(session: UserSession, now: datetime) -> bool:

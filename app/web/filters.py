@@ -12,6 +12,7 @@ from babel.dates import format_datetime, format_skeleton
 from flask import Flask, g, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
+from markupsafe import Markup
 
 from app.runtime import runtime
 from app.web.babel import chosen_timezone
@@ -24,6 +25,7 @@ def init_app(app: Flask) -> None:
     for words in (initials, file_size, hue, short_date, long_date, date_and_time):
         app.add_template_filter(words)
     app.add_template_global(sprite)
+    app.add_template_global(printed_icon)
 
 
 def sprite() -> str:
@@ -32,6 +34,17 @@ def sprite() -> str:
         g.sprite = url_for("static", filename="icons/icons.svg")
     address: str = g.sprite
     return address
+
+
+def printed_icon(name: str, size: str = "") -> Markup:
+    """An icon of the sprite; what templates call `icon` (macros/icon.html), dozens of times a page."""
+    return _icon(sprite(), name, f" icon-{size}" if size else "")
+
+
+@lru_cache(maxsize=512)
+def _icon(address: str, name: str, size: str) -> Markup:
+    drawn = '<svg class="icon{}" aria-hidden="true"><use href="{}#i-{}"/></svg>'
+    return Markup(drawn).format(size, address, name)  # noqa: S704  the names are escaped
 
 
 def initials(name: str) -> str:
@@ -151,7 +164,14 @@ def zone_of(name: str) -> tzinfo:
 
 
 def calendar() -> Calendar:
-    """The calendar of whoever asks for this page."""
+    """The calendar of whoever asks for this page; made once a request."""
+    if "calendar" not in g:
+        g.calendar = _calendar()
+    made: Calendar = g.calendar
+    return made
+
+
+def _calendar() -> Calendar:
     zone = zone_of(chosen_timezone())
     words = DayWords(_("Today"), _("Yesterday"), _("Earlier this week"), _("Last week"))
     return Calendar(runtime().clock.now(), zone, str(get_locale() or "en"), words)

@@ -1,4 +1,4 @@
-"""`_` and `url_for` as templates call them, a hundred times a page: each answer is worked out once a process.
+"""`_` and `url_for` as templates call them, a hundred times a page, and `kept`: worked out once a process.
 
 A translation depends on the language and the text alone, an address of this site on the endpoint and its values.
 Flask-Babel would read the request's catalogue and Werkzeug build the address anew each time.
@@ -6,6 +6,7 @@ Flask-Babel would read the request's catalogue and Werkzeug build the address an
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 
 from flask import Flask, request
@@ -13,13 +14,17 @@ from flask_babel import Locale, get_locale
 from flask_babel import gettext as translate
 from markupsafe import Markup
 
+from app.messages.lru import Lru
+
 KEPT_TEXTS = 4_096
 KEPT_ADDRESSES = 2_048
+KEPT_PIECES_CHARS = 2_000_000
 
 
 def init_app(app: Flask) -> None:
     """Take the place of what Flask and Flask-Babel put into templates; comes after both."""
     app.add_template_global(words, "_")
+    app.add_template_global(kept)
     app.add_template_global(_Addresses(app).url_for, "url_for")
 
 
@@ -37,6 +42,18 @@ def _translated(_locale: Locale | None, text: str) -> Markup:
 @lru_cache(maxsize=KEPT_TEXTS)
 def _whole(_locale: Locale | None, text: str) -> Markup:
     return Markup(translate(text)) % {}  # noqa: S704
+
+
+_pieces: Lru[Markup] = Lru(KEPT_PIECES_CHARS, lambda piece: 1_000 + len(piece))
+
+
+def kept(*decides: Hashable, caller: Callable[[], Markup]) -> Markup:
+    """{% call kept("name", …) %}…{% endcall %}: a piece of a page, printed once for all that `decides` how it reads.
+
+    The language and where the site lies are added here.  Nothing secret or counted in requests stands in a piece: a
+    token against forgery, a time.
+    """
+    return _pieces.get_or_make((get_locale(), request.script_root, *decides), caller)
 
 
 class _Addresses:
