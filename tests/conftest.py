@@ -87,7 +87,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgr
 
 def _migrate(config: Config) -> None:
     public, private = Database(config.public_database), Database(config.private_database)
-    migrate.upgrade(public, private)
+    migrate.upgrade(public, private, branches=("mailsite",))
     ensure_keys(private, FakeClock())
     public.dispose()
     private.dispose()

@@ -215,6 +215,30 @@ def add_account(
     return account
 
 
+def add_hosted_account(
+    parts: Runtime, db: Session, owner_id: int, source: str, address: str, *, name: str, label: str
+) -> MailAccount:
+    """The row of a mailbox that an extension keeps itself, as `source`; first in the person's order (M4).
+
+    The caller commits, then rings.
+    """
+    uuid = str(uuid4())
+    first = db.scalar(select(func.min(MailAccount.position)).where(MailAccount.owner_id == owner_id))
+    account = MailAccount(
+        uuid=uuid,
+        owner_id=owner_id,
+        source=source,
+        address=address,
+        label=label,
+        position=(first or 1) - 1,
+        files_sent_itself=False,
+        sealed_data_key=parts.vault.seal(data_key_seal(uuid), new_key()),
+        identities=[Identity(name=name, address=address)],
+    )
+    db.add(account)
+    return account
+
+
 def change_account(
     parts: Runtime, db: Session, account: MailAccount, settings: Settings, given: Credentials, *,
     tokens: Tokens | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
@@ -68,6 +68,13 @@ def count_attempt(db: Session, limits: Sequence[Limit], now: datetime) -> Sequen
         forget(db, [row.id for row in rows])
         raise TooManyAttempts(max(waits))
     return [row.id for row in rows]
+
+
+def check_limits(db: Session, limits: Sequence[Limit], now: datetime) -> None:
+    """Raises TooManyAttempts where one attempt more would be one too many; counts none."""
+    waits = [_wait_s(db, replace(limit, attempts=limit.attempts - 1), now) for limit in limits]
+    if any(waits):
+        raise TooManyAttempts(max(waits))
 
 
 def _wait_s(db: Session, limit: Limit, now: datetime) -> int:

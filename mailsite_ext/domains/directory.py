@@ -1,0 +1,169 @@
+"""Who gets mail for an address, and who may write from it: what the listeners, the queue and the submitter ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy.orm import Session
+
+from app.extension_api import Runtime, User, UserRole
+from mailsite_ext.domains.models import EVERY_DOMAIN, Address, Mailbox, MailboxState
+from mailsite_ext.domains.names import ALWAYS_TAKEN, EVERYTHING, fold, is_reserved, split_detail
+from mailsite_ext.errors import DomainNotAllowed, NotLocal
+from mailsite_ext.protocol import smtp_address
+from mailsite_ext.settings.mail_domains import is_full_domain
+from mailsite_ext.settings.values import Settings
+
+KEPT = 4_096  # recipients remembered at most
+KEPT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A mailbox that takes mail; `name` is what StorageEngine calls it."""
+
+    id: int
+    name: str
+    user_id: int
+    quota_octets: int | None = None
+    hidden_capabilities: frozenset[str] = frozenset()  # of IMAP, in upper case
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where mail for an address goes: to one mailbox, to several of a shared alias, to the admins of postmaster."""
+
+    address: smtp_address.Address
+    mailboxes: tuple[Hosted, ...]  # at least one
+    detail: str = ""  # the subaddress: shop of ada+shop (RFC 5233)
+
+
+class Directory:
+    """The people and addresses of this installation.
+
+    Settings are those it was made with: a listener's change with its restart (N1).  People and aliases are read from
+    the database; who was found is remembered for KEPT_S, who was not is looked for each time, so that a new address
+    takes mail at once.  Every method may wait for the database: asyncio calls them in a thread.
+    """
+
+    def __init__(self, parts: Runtime, settings: Settings) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._found: dict[tuple[str, str], tuple[float, tuple[Hosted, ...]]] = {}
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The hosted domains, the first one first."""
+        return self._settings.hosted_domains
+
+    def check_domain(self, domain: str) -> None:
+        """Raises DomainNotAllowed for single labels and literals outside Test Mail Mode (O15)."""
+        if not self._settings.test_mode and not is_full_domain(domain):
+            raise DomainNotAllowed(domain)
+
+    def is_local(self, address: smtp_address.Address) -> bool:
+        """Is its domain hosted here?  <Postmaster> has none and always is (RFC 5321 §4.5.1)."""
+        return not address.domain or address.domain in self.domains
+
+    def find_recipient(self, address: smtp_address.Address) -> Recipient | None:
+        """Whose address it is; None: nobody's.  Raises DomainNotAllowed, and NotLocal for a domain of others."""
+        if address.domain:
+            self.check_domain(address.domain)
+        if not self.is_local(address):
+            raise NotLocal(str(address))
+        name, detail = split_detail(fold(address.local))
+        mailboxes = self._remembered(name, address.domain or self.domains[0])
+        return Recipient(address, mailboxes, detail) if mailboxes else None
+
+    def may_send_as(self, mailbox: str, address: smtp_address.Address) -> bool:
+        """May the person of `mailbox` write from `address`?  From each whose mail reaches them."""
+        if not self.is_local(address):
+            return False
+        recipient = self.find_recipient(address)
+        return recipient is not None and any(hosted.name == mailbox for hosted in recipient.mailboxes)
+
+    def addresses_of(self, mailbox: str) -> Sequence[str]:
+        """The addresses of a mailbox, its own at the first domain first; a catch-all is none."""
+        with self._parts.public.session() as db:
+            return addresses_of(db, mailbox, self.domains)
+
+    def _remembered(self, name: str, domain: str) -> tuple[Hosted, ...]:
+        now = self._parts.clock.monotonic_s()
+        known = self._found.get((name, domain))
+        if known is not None and now - known[0] < KEPT_S:
+            return known[1]
+        with self._parts.public.session() as db:
+            found = find_mailboxes(db, name, domain)
+        if len(self._found) >= KEPT:
+            self._found.clear()
+        if found:
+            self._found[name, domain] = now, found
+        else:
+            self._found.pop((name, domain), None)
+        return found
+
+
+def find_mailboxes(db: Session, name: str, domain: str) -> tuple[Hosted, ...]:
+    """The mailboxes that mail for a folded `name` at `domain` reaches.
+
+    What the address names comes before what stands for all: a mailbox's name and aliases, then for reserved names the
+    admins, then the domain's catch-all, then that of every domain.  A closed mailbox takes none.
+    """
+    named = find_named(db, name, domain)
+    if named:
+        return named
+    catch_all = _aliases(db, EVERYTHING, domain)
+    if name in ALWAYS_TAKEN or (catch_all and is_reserved(name)):  # somebody's catch-all gets no admin's mail
+        return tuple(_mailboxes(db, User.role == UserRole.ADMIN))
+    own = [hosted for hosted, at in catch_all if at != EVERY_DOMAIN]
+    return tuple(own or [hosted for hosted, _at in catch_all])
+
+
+def find_named(db: Session, name: str, domain: str) -> tuple[Hosted, ...]:
+    """The mailboxes that a folded `name` at `domain` names, by their own name or an alias."""
+    found = [*_mailboxes(db, Mailbox.name == name), *(hosted for hosted, _at in _aliases(db, name, domain))]
+    return tuple(dict.fromkeys(found))
+
+
+def find_by_name(db: Session, name: str) -> Hosted | None:
+    """The open mailbox of this folded name."""
+    return next(iter(_mailboxes(db, Mailbox.name == name)), None)
+
+
+def find_by_user(db: Session, user_id: int) -> Hosted | None:
+    """The open mailbox of a person."""
+    return next(iter(_mailboxes(db, Mailbox.user_id == user_id)), None)
+
+
+def addresses_of(db: Session, mailbox: str, domains: Sequence[str]) -> Sequence[str]:
+    """The addresses of a mailbox at the hosted `domains`, its own at the first one first; a catch-all is none."""
+    aliases = select(Address.local_part, Address.domain).join(Mailbox).where(Mailbox.name == mailbox)
+    rows = db.execute(aliases.where(Address.local_part != EVERYTHING).order_by(Address.local_part)).all()
+    own = [f"{mailbox}@{domain}" for domain in domains]
+    further = [f"{local}@{name}" for local, at in rows for name in domains if at in (EVERY_DOMAIN, name)]
+    return list(dict.fromkeys([*own, *further]))
+
+
+def _mailboxes(db: Session, condition: ColumnElement[bool]) -> Sequence[Hosted]:
+    return [_hosted(row) for row in db.execute(_OPEN.where(condition).order_by(Mailbox.id))]
+
+
+def _aliases(db: Session, name: str, domain: str) -> Sequence[tuple[Hosted, str]]:
+    """The mailboxes an alias leads to, each with the domain the alias stands at."""
+    query = _OPEN.join(Address, Address.mailbox_id == Mailbox.id).add_columns(Address.domain)
+    query = query.where(Address.local_part == name, Address.domain.in_([domain, EVERY_DOMAIN]))
+    return [(_hosted(row), row.domain) for row in db.execute(query.order_by(Mailbox.id))]
+
+
+def _hosted(row: Row[*tuple[Any, ...]]) -> Hosted:
+    return Hosted(row.id, row.name, row.user_id, row.quota_octets, frozenset(row.hidden_capabilities.upper().split()))
+
+
+_OPEN = (
+    select(Mailbox.id, Mailbox.name, Mailbox.user_id, Mailbox.quota_octets, Mailbox.hidden_capabilities)
+    .join(User, User.id == Mailbox.user_id)
+    .where(Mailbox.state == MailboxState.OPEN)
+)

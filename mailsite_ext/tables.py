@@ -1,0 +1,6 @@
+"""Every table of hosting, imported once so that the metadata is whole (migrations, tests)."""
+
+from mailsite_ext.domains import models as domains
+from mailsite_ext.settings import models as settings
+
+__all__ = ["domains", "settings"]
