@@ -1,4 +1,4 @@
-"""Address fields as ENVELOPE shows them: name, mailbox and host of each, groups marked (RFC 5322 §3.4, RFC 9051 §7.5.2).
+"""Address fields as ENVELOPE shows them: name, mailbox, host; groups marked (RFC 5322 §3.4, RFC 9051 §7.5.2).
 
 Pure; takes whatever real mail has, in time linear in its length, and raises nothing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MAX_ADDRESSES = 10_000
 FIELD_OCTETS = 262_144
@@ -27,8 +28,7 @@ ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 SPACES = re.compile(rb"[ \t]*[\r\n]+[ \t]*|[ \t]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """`host` empty: none was written.  In lists, `host` None begins a group (`mailbox` its name) or ends one (None)."""
 
     name: bytes | None
@@ -127,7 +127,7 @@ class _Slow:
             self._end_group()
         elif text == b":" and not self._in_group:
             self._begin_group()
-        else:
+        elif text != b">":
             now.words.append(text)
 
     def _in_angle(self, text: bytes) -> None:
@@ -174,9 +174,17 @@ class _Slow:
             if now.local or now.domain or name:
                 self._found.append(Address(name or None, now.local, now.domain))
         elif now.words:
-            local, _, domain = b"".join(now.words).strip().partition(b"@")
-            if local or domain:
-                self._found.append(Address(now.comment or None, _closed(local), _closed(domain)))
+            self._flush_bare(b"".join(now.words).strip(), now.comment)
+
+    def _flush_bare(self, text: bytes, comment: bytes) -> None:
+        """Without angle brackets: `a@b`, `a`, or only a name."""
+        local, at, domain = text.partition(b"@")
+        local, domain = _closed(local), _closed(domain).partition(b" ")[0]
+        name, space, last = local.rpartition(b" ")
+        if not at and space:
+            self._found.append(Address(text, b"", b""))
+        elif local or domain:
+            self._found.append(Address(name or comment or None, last, domain))
 
 
 def _closed(text: bytes) -> bytes:

@@ -13,6 +13,7 @@ from mailsite_ext.protocol.folder_names import encode_name
 from mailsite_ext.protocol.sequence_sets import compact
 
 SAFE_ASTRING = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+')
+SIMPLE = re.compile(rb"[\t !#-\[\]-~]{0,1024}")
 NEEDS_LITERAL = re.compile(rb"[\x00\r\n\x80-\xff]")
 NEEDS_ESCAPE = re.compile(rb'(["\\])')
 ENDS_LINES = re.compile(r"[\x00-\x1f\x7f]+")
@@ -22,6 +23,8 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 def string(octets: bytes) -> bytes:
     """Quoted where that can hold it, else a literal; literal8 for NUL (RFC 9051 §4.3)."""
+    if SIMPLE.fullmatch(octets):
+        return b'"%b"' % octets
     if len(octets) <= LONGEST_QUOTED and NEEDS_LITERAL.search(octets) is None:
         return b'"' + NEEDS_ESCAPE.sub(rb"\\\1", octets) + b'"'
     return literal_head(len(octets), is_binary=b"\0" in octets) + octets

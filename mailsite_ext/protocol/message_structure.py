@@ -7,7 +7,6 @@ is made once, at delivery, and stored: FETCH copies.  Types, encodings and param
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailsite_ext.protocol.address_lists import Address, parse_addresses
@@ -33,7 +32,8 @@ class MessageStructure:
 def read_structure(data: Octets) -> MessageStructure:
     """Never raises, whatever the octets; depth and number of parts are bounded by `mime_scan`."""
     message = scan(data)
-    return MessageStructure(envelope(message), body(message), body_structure(message), table_of(message))
+    body, body_structure = _both(message)
+    return MessageStructure(envelope(message), body, body_structure, table_of(message))
 
 
 def envelope(message: Entity) -> bytes:
@@ -65,32 +65,38 @@ def _addresses(value: bytes | None) -> bytes:
 def _address(address: Address) -> bytes:
     """The second is the route, which nobody writes any more (RFC 9051 §7.5.2)."""
     name = b"NIL" if address.name is None else string(unfolded(address.name))
-    return b"(" + name + b" NIL " + nstring(address.mailbox) + b" " + nstring(address.host) + b")"
+    return b"(%b NIL %b %b)" % (name, nstring(address.mailbox), nstring(address.host))
 
 
-def body(entity: Entity) -> bytes:
-    """Without extension data."""
+def _both(entity: Entity) -> tuple[bytes, bytes]:
+    """Without and with extension data: BODY and BODYSTRUCTURE."""
     if entity.is_multipart:
-        return b"(" + _children(entity, body, NO_PARTS + b")") + b" " + string(entity.subtype) + b")"
-    return b"(" + _basic(entity, body) + b")"
-
-
-def body_structure(entity: Entity) -> bytes:
-    if entity.is_multipart:
-        children = _children(entity, body_structure, NO_PARTS + b" NIL NIL NIL NIL)")
-        return (
-            b"(" + children + b" " + string(entity.subtype) + b" " + _params(entity.params) + _extension(entity) + b")"
-        )
+        return _multipart(entity)
     md5 = nstring(entity.value(b"content-md5"))
-    return b"(" + _basic(entity, body_structure) + b" " + md5 + _extension(entity) + b")"
+    basic = _basic(entity)
+    if not entity.is_message:
+        lines = b" %d" % entity.lines if entity.type == b"text" else b""
+        shown = b"(" + basic + lines
+        return shown + b")", shown + b" " + md5 + _extension(entity) + b")"
+    inner = entity.children[0] if entity.children else Entity(0, 0, {})
+    shown = b"(" + basic + b" " + envelope(inner) + b" "
+    body, structure = _both(inner)
+    lines = b" %d" % entity.lines
+    return shown + body + lines + b")", shown + structure + lines + b" " + md5 + _extension(entity) + b")"
 
 
-def _children(entity: Entity, render: Callable[[Entity], bytes], none: bytes) -> bytes:
-    return b"".join(map(render, entity.children)) or none
+def _multipart(entity: Entity) -> tuple[bytes, bytes]:
+    children = list(map(_both, entity.children))
+    bodies = b"".join([body for body, _ in children]) or NO_PARTS + b")"
+    structures = b"".join([structure for _, structure in children]) or NO_PARTS + b" NIL NIL NIL NIL)"
+    tail = b" " + string(entity.subtype)
+    extended = b" " + _params(entity.params) + _extension(entity)
+    return b"(" + bodies + tail + b")", b"(" + structures + tail + extended + b")"
 
 
-def _basic(entity: Entity, render: Callable[[Entity], bytes]) -> bytes:
-    shown = [
+def _basic(entity: Entity) -> bytes:
+    """What every part that is no multipart begins with (RFC 9051 `body-fields`)."""
+    shown = (
         string(entity.type),
         string(entity.subtype),
         _params(entity.params),
@@ -98,17 +104,8 @@ def _basic(entity: Entity, render: Callable[[Entity], bytes]) -> bytes:
         nstring(entity.value(b"content-description")),
         string(entity.encoding),
         b"%d" % (entity.body_end - entity.body_at),
-    ]
-    if entity.is_message:
-        shown += _message(entity, render)
-    if entity.is_message or entity.type == b"text":
-        shown.append(b"%d" % entity.lines)
+    )
     return b" ".join(shown)
-
-
-def _message(entity: Entity, render: Callable[[Entity], bytes]) -> list[bytes]:
-    inner = entity.children[0] if entity.children else Entity(0, 0, {})
-    return [envelope(inner), render(inner)]
 
 
 def _params(found: Params) -> bytes:

@@ -13,29 +13,36 @@ MAX_PARAMS = 100
 MAX_TAGS = 100
 
 FIELD = re.compile(rb"\n([\x21-\x39\x3b-\x7e]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)")
-FOLD = re.compile(rb"\r?\n[ \t]?")
+FOLD = re.compile(rb"\r?\n")
 COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*+(?:"|\Z))|\((?:[^()\\]|\\.)*+(?:\)|\Z)', re.DOTALL)
 MEDIA_TYPE = re.compile(rb'\s*([^\s/;"()=,<>@]+)\s*/\s*([^\s/;"()=,<>@]+)')
 WORD = re.compile(rb'\s*"?([^\s;"()]+)')
-PARAM = re.compile(rb';\s*([^\s=;"]{1,200})\s*=\s*(?:"((?:[^"\\]|\\.)*+)(?:"|\Z)|([^;]*))', re.DOTALL)
+PARAM = re.compile(rb';\s*([^\s=;"]{1,200})\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|"?([^;]*))', re.DOTALL)
 ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 SECTIONED = re.compile(rb"([^*]+)\*(0|[1-9][0-9]{0,3})(\*?)")
 TAGS = re.compile(rb"[A-Za-z0-9-]+")
+
+JOINED = frozenset((b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"))
+"""Once only, says RFC 5322 §3.6; where there are more, nobody's address stays hidden."""
 
 Params = list[tuple[bytes, bytes]]
 
 
 def read_fields(header: bytes) -> dict[bytes, bytes]:
-    """The first field of each name (lower case) → its value, unfolded and stripped."""
+    """The first field of each name (lower case) → its value, still folded; those with addresses are joined."""
     fields: dict[bytes, bytes] = {}
     for name, value in FIELD.findall(b"\n" + header[:HEADER_OCTETS]):
-        fields.setdefault(name.lower(), value)
+        lowered = name.lower()
+        if lowered not in fields:
+            fields[lowered] = value
+        elif lowered in JOINED:
+            fields[lowered] += b"," + value
     return fields
 
 
 def unfolded(value: bytes) -> bytes:
-    """In one line: a fold's line end goes, its white space becomes one space (RFC 5322 §2.2.3)."""
-    return FOLD.sub(b" ", value).strip() if b"\n" in value else value.strip()
+    """In one line: the line ends go, the white space after them stays (RFC 5322 §2.2.3)."""
+    return FOLD.sub(b"", value).strip() if b"\n" in value else value.strip()
 
 
 def without_comments(value: bytes) -> bytes:

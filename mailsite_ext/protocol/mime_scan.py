@@ -64,9 +64,9 @@ class Entity:
         return b"7bit" if value is None else first_word(without_comments(unfolded(value))) or b"7bit"
 
     def value(self, name: bytes) -> bytes | None:
-        """A field's value, unfolded; None without the field or for an empty one."""
+        """A field's value, unfolded; None without the field."""
         raw = self.fields.get(name)
-        return None if raw is None else unfolded(raw) or None
+        return None if raw is None else unfolded(raw)
 
 
 @dataclass(slots=True)
@@ -112,11 +112,17 @@ class _Scanner:
         if kind is not None:
             made.type, made.subtype = kind
             made.params = params(value)
+            self._check_multipart(made)
         elif is_in_digest:
             made.type, made.subtype = b"message", b"rfc822"  # RFC 2046 §5.1.5
         if made.type == b"text" and not any(name == b"charset" for name, _ in made.params):
             made.params = [*made.params, *PLAIN_TEXT]
         return made
+
+    def _check_multipart(self, made: Entity) -> None:
+        """Without a boundary it has no parts: as text its octets can be had at all (RFC 2046 §5.1.1)."""
+        if made.is_multipart and not _boundary(made):
+            made.type, made.subtype, made.params = b"text", b"plain", []
 
     def _header_end(self, at: int) -> tuple[int, _Stop | None]:
         """Where the body begins, and the boundary that came before any empty line."""
@@ -140,9 +146,7 @@ class _Scanner:
             made.children.append(child)
             return stop
         if made.is_multipart and may_divide:
-            boundary = next((value for name, value in made.params if name == b"boundary"), b"")[:BOUNDARY_OCTETS]
-            if boundary:
-                return self._multipart(made, boundary, depth)
+            return self._multipart(made, _boundary(made), depth)
         return self._next_boundary(made.body_at)
 
     def _multipart(self, made: Entity, boundary: bytes, depth: int) -> _Stop | None:
@@ -171,13 +175,13 @@ class _Scanner:
         return None
 
     def _boundary_at(self, at: int) -> _Stop | None:
-        """The longest boundary that begins the line at `at`; what follows it there does not matter (RFC 2046 §5.1.1)."""
+        """The longest boundary, then the innermost, that begins the line at `at`; the rest of it is free (§5.1.1)."""
         head = self._data[at : at + BOUNDARY_OCTETS + 4]
         if not head.startswith(b"--"):
             return None
         best = -1
         for level, boundary in enumerate(self._boundaries):
-            if head.startswith(boundary) and (best < 0 or len(boundary) > len(self._boundaries[best])):
+            if head.startswith(boundary) and (best < 0 or len(boundary) >= len(self._boundaries[best])):
                 best = level
         if best < 0:
             return None
@@ -192,31 +196,28 @@ class _Scanner:
         return max(body_at, line_at - 1)
 
 
+def _boundary(made: Entity) -> bytes:
+    return next((value for name, value in made.params if name == b"boundary"), b"")[:BOUNDARY_OCTETS]
+
+
 def count_lines(data: Octets, at: int, end: int) -> int:
     if isinstance(data, bytes):
         return data.count(b"\n", at, end)
     return sum(data[start : min(end, start + COUNTED_OCTETS)].count(b"\n") for start in range(at, end, COUNTED_OCTETS))
 
 
-def numbered(message: Entity) -> Iterator[tuple[tuple[int, ...], Entity]]:
-    """Every part with its section number (RFC 9051 §6.4.5.1), the message itself first, as `()`."""
-    yield (), message
-    yield from _numbered(message, ())
+def numbered(message: Entity) -> Iterator[tuple[str, Entity]]:
+    """Every part with its section number (RFC 9051 §6.4.5.1), the message itself first, as ""."""
+    yield "", message
+    yield from _numbered(message, "")
 
 
-def _numbered(entity: Entity, path: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Entity]]:
+def _numbered(entity: Entity, prefix: str) -> Iterator[tuple[str, Entity]]:
     """Below a message: its body is part 1, unless that is a multipart, whose parts take its number."""
-    if entity.is_multipart:
-        for number, child in enumerate(entity.children, 1):
-            yield (*path, number), child
-            yield from _below(child, (*path, number))
-    else:
-        yield (*path, 1), entity
-        yield from _below(entity, (*path, 1))
-
-
-def _below(entity: Entity, path: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Entity]]:
-    if entity.is_multipart:
-        yield from _numbered(entity, path)
-    elif entity.is_message and entity.children:
-        yield from _numbered(entity.children[0], path)
+    for number, child in enumerate(entity.children if entity.is_multipart else (entity,), 1):
+        section = f"{prefix}{number}"
+        yield section, child
+        if child.is_multipart:
+            yield from _numbered(child, section + ".")
+        elif child.is_message and child.children:
+            yield from _numbered(child.children[0], section + ".")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailsite_ext.protocol.mime_scan import Entity, numbered
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """`section` is the number in dots, "" for the message itself; offsets and lengths in octets of the whole message.
 
     The header's length has the empty line after it.  `type` is "text/plain" in lower case; `charset` as written.
@@ -36,7 +35,7 @@ class Part:
 
 
 def table_of(message: Entity) -> tuple[Part, ...]:
-    return tuple([_part(".".join(map(str, path)), entity) for path, entity in numbered(message)])
+    return tuple([_part(section, entity) for section, entity in numbered(message)])
 
 
 def _part(section: str, entity: Entity) -> Part:
