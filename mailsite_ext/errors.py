@@ -42,6 +42,10 @@ MailError
 ├── TextLineTooLong
 ├── BadSasl                      the client broke the grammar of a SASL mechanism
 ├── LoginCancelled               the client broke off AUTH with "*"
+├── HeaderTooLarge               of a message
+├── NoAuthor                     a From that is missing, doubled or cannot be read
+├── Stopping                     this listener is
+├── TooMuchBeforeLogin           a stranger that talks and talks
 ├── OutboundNotSetUp             mail to the world, which is not delivered from here yet
 ├── CannotBind                   a port of this machine cannot be had, and what to do
 └── (ConnectionLost, TooManyAttempts, LoginRefused of app.errors)
@@ -173,3 +177,15 @@ class LoginCancelled(MailError): ...
 
 
 class OutboundNotSetUp(MailError): ...
+
+
+class HeaderTooLarge(MailError): ...
+
+
+class NoAuthor(MailError): ...
+
+
+class Stopping(MailError): ...
+
+
+class TooMuchBeforeLogin(MailError): ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.extension_api import LoginRefused, MailError, NoSuchFolder, TooManyAttempts
+from app.extension_api import LoginRefused, MailError, NoSuchFolder, TimedOut, TooManyAttempts
 from mailsite_ext.errors import (
     AddressNeedsUtf8,
     AddressTooLong,
@@ -27,12 +27,14 @@ from mailsite_ext.errors import (
     DomainNotAllowed,
     FolderExists,
     FolderNotEmptied,
+    HeaderTooLarge,
     LineEndsInLf,
     LoginCancelled,
     MailboxFull,
     MailLoop,
     MechanismUnknown,
     MessageTooLarge,
+    NoAuthor,
     NoSuchMailbox,
     NotAMailClient,
     NotLocal,
@@ -40,12 +42,14 @@ from mailsite_ext.errors import (
     NulInMessage,
     OutboundNotSetUp,
     RouteRefused,
+    Stopping,
     StorageDamaged,
     StorageFull,
     TextLineTooLong,
     TlsRequired,
     TooManyBadCommands,
     TooManyRecipients,
+    TooMuchBeforeLogin,
     UnknownParameter,
 )
 
@@ -113,6 +117,11 @@ REPLIES: dict[type[MailError], Wire] = {
     TextLineTooLong: Wire(Reply(554, "5.6.0 a line of the message is too long"), "NO [TOOBIG] a line is too long"),
     BadSasl: Wire(Reply(501, "5.5.2 that makes no sense in this exchange"), "BAD that makes no sense in this exchange"),
     LoginCancelled: Wire(Reply(501, "5.7.0 broken off"), "BAD broken off"),
+    HeaderTooLarge: Wire(Reply(552, "5.3.4 the header is too large"), "NO [TOOBIG] the header is too large"),
+    NoAuthor: Wire(Reply(554, "5.6.0 the From field cannot be read"), "NO [CANNOT] the From field cannot be read"),
+    Stopping: Wire(Reply(421, "4.3.2 going down, try later"), "BYE going down, try later"),
+    TooMuchBeforeLogin: Wire(Reply(421, "4.7.0 too much said, closing"), "BYE too much before login"),
+    TimedOut: Wire(Reply(421, "4.4.2 too slow, closing"), "BYE too slow, closing"),
     OutboundNotSetUp: Wire(Reply(550, "5.7.1 delivery to other servers is not set up here"), "NO [CANNOT] not local"),
     MailError: Wire(Reply(451, "4.3.0 a fault here, try later"), "NO [UNAVAILABLE] a fault here, try later"),
 }

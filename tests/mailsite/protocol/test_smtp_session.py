@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.extension_api import MailError
 from mailsite_ext.limits import Limits
-from mailsite_ext.protocol.smtp_grammar import Auth, Data, Hello, MailFrom, Quit, RcptTo, StartTls
+from mailsite_ext.protocol.smtp_grammar import Auth, Data, Hello, MailFrom, Notify, Quit, RcptTo, StartTls
 from mailsite_ext.protocol.smtp_session import Chunk, SaslResponse, SmtpSession, State
 from mailsite_ext.replies import Reply, smtp_reply
 from tests.conftest import CORPORA
@@ -195,7 +195,7 @@ def test_what_a_command_says():
     session.receive("RCPT TO:<añb@d.example> NOTIFY=never\r\n".encode())
     rcpt = session.next_event()
     assert isinstance(rcpt, RcptTo)
-    assert (rcpt.recipient.local, rcpt.notify) == ("añb", {"NEVER"})
+    assert (rcpt.recipient.local, rcpt.notify) == ("añb", frozenset({Notify.NEVER}))
 
 
 def body(text: bytes, limits: Limits = SMALL) -> Server:

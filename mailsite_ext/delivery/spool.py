@@ -1,0 +1,91 @@
+"""A message on its way in: small ones in memory, others in a file on the storage's file system."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from mailsite_ext.errors import StorageFull
+from mailsite_ext.storage.values import Content
+
+IN_MEMORY_OCTETS = 128 * 1024
+LONGEST_HEADER_OCTETS = IN_MEMORY_OCTETS
+STALE_S = 24 * 60 * 60
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Spool:
+    """Takes a message in blocks.  Nothing is durable here: the storage sees to that, and may take the file away."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._blocks: list[bytes] = []
+        self._path: Path | None = None
+        self._file = -1
+        self.octets = 0
+        self.first = b""
+        """The first IN_MEMORY_OCTETS or so; complete after `finish`."""
+
+    def write(self, data: bytes) -> None:
+        """Raises StorageFull."""
+        self.octets += len(data)
+        if self._file >= 0:
+            self._append([data])
+            return
+        self._blocks.append(data)
+        if self.octets > IN_MEMORY_OCTETS:
+            self._spill()
+
+    def _spill(self) -> None:
+        self.first = b"".join(self._blocks)
+        self._path = self._folder / f"{uuid4().hex}.spool"
+        try:
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._fault(error) from None
+        self._blocks = []
+        self._append([self.first])
+
+    def _append(self, blocks: Sequence[bytes]) -> None:
+        try:
+            for block in blocks:
+                written = 0
+                while written < len(block):
+                    written += os.write(self._file, memoryview(block)[written:])
+        except OSError as error:
+            raise self._fault(error) from None
+
+    def _fault(self, error: OSError) -> Exception:
+        self.discard()
+        return StorageFull() if error.errno in _FULL else error
+
+    def finish(self) -> Content:
+        """The whole message, as the storage takes it."""
+        if self._path is None:
+            self.first = b"".join(self._blocks)
+            return Content(self.first, self.octets)
+        os.close(self._file)
+        self._file = -1
+        return Content(self._path, self.octets)
+
+    def discard(self) -> None:
+        """Remove what the storage did not take; may be called twice."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+        self._blocks = []
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that died left in `folder`; make it if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path in folder.glob("*.spool"):
+        if path.stat().st_mtime < time.time() - STALE_S:
+            path.unlink(missing_ok=True)
