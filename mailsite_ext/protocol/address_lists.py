@@ -12,14 +12,15 @@ from typing import NamedTuple
 MAX_ADDRESSES = 10_000
 FIELD_OCTETS = 262_144
 """Of a field; the rest is not looked at."""
+PART_OCTETS = 1_000  # of a mailbox or a host
 
 ONE_ADDRESS = re.compile(  # what nearly all fields hold: `Name <a@b>`, `"Name" <a@b>`, `a@b`
-    rb'\s*(?:(?:"([^"\\\r\n]*)"|([^\x00-\x20"(),.:;<>@\[\\\]][^\x00-\x1f"(),.:;<>@\[\\\]]*))?\s*'
+    rb'\s*(?:(?:"([^"\\\r\n]*)"|([^\x00-\x20"(),.:;<>@\[\\\]][^\x00-\x1f"(),.:;<>@\[\\\]]*+))?\s*'
     rb'<([^\x00-\x20"(),:;<>@\[\\\]]+)@([^\x00-\x20"(),:;<>@\[\\\]]+)>'
     rb'|([^\x00-\x20"(),:;<>@\[\\\]]+)@([^\x00-\x20"(),:;<>@\[\\\]]+))\s*(?:,|\Z)'
 )
 TOKEN = re.compile(
-    rb'(?P<space>[ \t\r\n]+)|(?P<quoted>"(?:[^"\\]|\\.)*+(?:"|\Z))|(?P<literal>\[(?:[^\]\\]|\\.)*+(?:\]|\Z))'
+    rb'(?P<space>[ \t\r\n]+)|(?P<quoted>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))|(?P<literal>\[(?:[^\]\\]|\\.)*+(?:\]|\\?\Z))'
     rb'|(?P<special>[,:;<>@().])|(?P<atom>[^ \t\r\n"\[,:;<>@().]+)',
     re.DOTALL,
 )
@@ -94,7 +95,7 @@ class _Slow:
 
     def _take(self, kind: str, text: bytes) -> None:
         if kind == "space":
-            if self._now.words and not self._now.in_angle:
+            if self._now.words[-1:] not in ([], [b" "]) and not self._now.in_angle:
                 self._now.words.append(b" ")
         elif kind == "special":
             self._special(text)
@@ -108,9 +109,9 @@ class _Slow:
         if not now.in_angle:
             now.words.append(text)
         elif now.has_at:
-            now.domain += text
+            now.domain = (now.domain + text)[:PART_OCTETS]
         else:
-            now.local += text
+            now.local = (now.local + text)[:PART_OCTETS]
 
     def _special(self, text: bytes) -> None:
         now = self._now

@@ -14,7 +14,7 @@ MAX_TAGS = 100
 
 FIELD = re.compile(rb"\n([\x21-\x39\x3b-\x7e]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)")
 FOLD = re.compile(rb"\r?\n")
-COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*+(?:"|\Z))|\((?:[^()\\]|\\.)*+(?:\)|\Z)', re.DOTALL)
+COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|\((?:[^()\\]|\\.)*+(?:\)|\\?\Z)', re.DOTALL)
 MEDIA_TYPE = re.compile(rb'\s*([^\s/;"()=,<>@]+)\s*/\s*([^\s/;"()=,<>@]+)')
 WORD = re.compile(rb'\s*"?([^\s;"()]+)')
 PARAM = re.compile(rb';\s*([^\s=;"]{1,200})\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|"?([^;]*))', re.DOTALL)

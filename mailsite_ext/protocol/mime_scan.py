@@ -28,9 +28,10 @@ Octets: TypeAlias = bytes | mmap
 MAX_DEPTH = 40
 MAX_PARTS = 1_000
 COUNTED_OCTETS = 1 << 20  # looked at a time, to count lines
+PART_HEADER_OCTETS = 65_536  # of a part's header; fields further down are not looked at
 BOUNDARY_OCTETS = 200  # RFC 2046 §5.1.1 says 70
 
-LINE_OF_NOTE = re.compile(rb"\n(\r?\n|--)")  # ends a header, or may be a boundary
+EMPTY_LINE = re.compile(rb"\n\r?\n")
 PLAIN_TEXT: Params = [(b"charset", b"us-ascii")]  # RFC 2045 §5.2
 
 
@@ -88,7 +89,8 @@ class _Scanner:
     def __init__(self, data: Octets) -> None:
         self._data = data
         self._end = len(data)
-        self._boundaries: list[bytes] = []
+        self._boundaries: list[bytes] = []  # of the multiparts we are in, outermost first, as they look in the text
+        self._hits: list[int] = []  # of each, no hit lies between where we are and there
         self._parts = 0
 
     def entity(self, at: int, depth: int, *, is_in_digest: bool) -> tuple[Entity, _Stop | None]:
@@ -104,7 +106,8 @@ class _Scanner:
         return made, stop
 
     def _make(self, at: int, body_at: int, *, is_in_digest: bool) -> Entity:
-        fields = read_fields(self._data[at : min(body_at, at + HEADER_OCTETS)])
+        longest = HEADER_OCTETS if at == 0 else PART_HEADER_OCTETS
+        fields = read_fields(self._data[at : min(body_at, at + longest)])
         made = Entity(at, body_at, fields)
         value = fields.get(b"content-type")
         value = without_comments(unfolded(value)) if value else b""
@@ -130,14 +133,10 @@ class _Scanner:
             return at + 1, None
         if self._data[at : at + 2] == b"\r\n":
             return at + 2, None
-        if self._boundaries and (stop := self._boundary_at(at)) is not None:
-            return at, stop
-        for line in LINE_OF_NOTE.finditer(self._data, at):
-            if line[1] != b"--":
-                return line.end(), None
-            if self._boundaries and (stop := self._boundary_at(line.start() + 1)) is not None:
-                return stop.at, stop
-        return self._end, None
+        stop = self._next_boundary(at)
+        end = stop.at if stop else self._end
+        empty = EMPTY_LINE.search(self._data, at, end)
+        return (empty.end(), None) if empty else (end, stop)
 
     def _body(self, made: Entity, depth: int) -> _Stop | None:
         may_divide = depth < MAX_DEPTH and self._parts < MAX_PARTS
@@ -151,43 +150,38 @@ class _Scanner:
 
     def _multipart(self, made: Entity, boundary: bytes, depth: int) -> _Stop | None:
         level = len(self._boundaries)
-        self._boundaries.append(b"--" + boundary)
+        self._boundaries.append(b"\n--" + boundary)
+        self._hits.append(-1)
         stop = self._next_boundary(made.body_at)
         while stop is not None and stop.level == level and not stop.is_last and self._parts < MAX_PARTS:
             child, stop = self.entity(stop.next_at, depth + 1, is_in_digest=made.subtype == b"digest")
             made.children.append(child)
         self._boundaries.pop()
+        self._hits.pop()
         if stop is not None and stop.level == level:  # the epilogue goes on to a boundary further out
             return self._next_boundary(stop.next_at)
         return stop
 
     def _next_boundary(self, at: int) -> _Stop | None:
-        """The first line from `at` on that is a boundary of any open multipart."""
-        if not self._boundaries:
-            return None
-        if (stop := self._boundary_at(at)) is not None:
-            return stop
-        at = self._data.find(b"\n--", at)
-        while at >= 0:
-            if (stop := self._boundary_at(at + 1)) is not None:
-                return stop
-            at = self._data.find(b"\n--", at + 1)
-        return None
+        """The first line from `at` on that begins with a boundary of a multipart we are in.
 
-    def _boundary_at(self, at: int) -> _Stop | None:
-        """The longest boundary, then the innermost, that begins the line at `at`; the rest of it is free (§5.1.1)."""
-        head = self._data[at : at + BOUNDARY_OCTETS + 4]
-        if not head.startswith(b"--"):
-            return None
-        best = -1
+        Of several in one line the longest counts, then the innermost; what follows it there does not matter (RFC 2046
+        §5.1.1).  Each is looked for only up to the next of those around it: no octet is searched twice for one.
+        """
+        best, first = -1, self._end
         for level, boundary in enumerate(self._boundaries):
-            if head.startswith(boundary) and (best < 0 or len(boundary) >= len(self._boundaries[best])):
-                best = level
-        if best < 0:
-            return None
+            hit = self._hits[level]
+            if hit < at - 1:
+                hit = self._data.find(boundary, at - 1, min(self._end, first + len(boundary)))
+                hit = self._hits[level] = hit if hit >= 0 else first + 1
+            if hit < first or (hit == first and len(boundary) >= len(self._boundaries[best])):
+                best, first = level, hit
+        return None if best < 0 else self._stop(best, first + 1)
+
+    def _stop(self, level: int, at: int) -> _Stop:
         end = self._data.find(b"\n", at)
-        is_last = head.startswith(b"--", len(self._boundaries[best]))
-        return _Stop(best, at, self._end if end < 0 else end + 1, is_last)
+        after = at + len(self._boundaries[level]) - 1
+        return _Stop(level, at, self._end if end < 0 else end + 1, self._data[after : after + 2] == b"--")
 
     def _before_line(self, body_at: int, line_at: int) -> int:
         """The line end before a boundary belongs to the boundary."""
