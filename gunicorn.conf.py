@@ -49,7 +49,8 @@ logconfig_dict["loggers"]["gunicorn.access"] = {"level": "CRITICAL", "propagate"
 
 
 def when_ready(_server: Any) -> None:
-    """One mail engine per machine, beside the web processes (RUN_ENGINE=0: it runs elsewhere)."""
+    """One mail engine per machine, beside the web processes (RUN_ENGINE=0: it runs elsewhere); once mail is hosted, the
+    agent of this machine too."""
     if _config.run_engine:
         keeper.start()
 

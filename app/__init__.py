@@ -11,6 +11,7 @@ from app.actions import views as actions
 from app.compose import views as compose_views
 from app.config import Config
 from app.engine import cli as engine_cli
+from app.machines import cli as machines_cli
 from app.mail_services import gate
 from app.mailbox import views as mailbox
 from app.messages import views as messages
@@ -51,7 +52,7 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
         activity.init_app(app)
     for activity in (compose_views, outbox_views, events):
         activity.init_app(app)
-    for commands in (cli, doctor, users_cli, vault_cli, engine_cli):
+    for commands in (cli, doctor, users_cli, vault_cli, engine_cli, machines_cli):
         commands.init_app(app)
     extensions.load(app, parts.config.extensions)
     if parts.config.trusted_proxies:

@@ -14,6 +14,7 @@ from flask import Blueprint, Flask
 
 from app import extensions
 from app.accounts.models import Auth, Identity, MailAccount
+from app.accounts.service import add_hosted_account
 from app.bus import Bell, Bus, Topic
 from app.clock import Clock
 from app.config import Config
@@ -38,6 +39,9 @@ from app.errors import (
     TimedOut,
     TooManyAttempts,
 )
+from app.machines.child import tell_failure, tell_ready
+from app.machines.kinds import ServiceKind, flask_command
+from app.machines.logs import MAIL_LOG, MailLog, log_file
 from app.mail_services.modes import SWITCHES, Mode, Switches
 from app.mail_services.service import current_mode
 from app.outbox.submitter import Envelope, MailSubmitter, Reply
@@ -63,17 +67,23 @@ from app.sources import (
 )
 from app.users.models import User, UserRole, UserState
 from app.users.passwords import check_password as check_login_password
+from app.users.settings_views import require_sign_in
+from app.users.settings_views import side as settings_side
 from app.users.throttle import Limit as AttemptLimit
 from app.users.throttle import account_key, check_limits, count_attempt
 from app.users.throttle import forget as forget_attempt
 from app.vault.keyring import server_secret
 from app.vault.secretbox import Vault
 from app.web.admin import bp as admin_pages
+from app.web.admin import require_admin
+from app.web.admin import side as admin_side
+from app.web.forms import choices, text_of, tidy
 from app.web.sections import Entry
 from app.web.settings_section import SettingsSection
 
 __all__ = [
     "HEADER_FIELDS",
+    "MAIL_LOG",
     "SWITCHES",
     "ActionRefused",
     "Answer",
@@ -104,6 +114,7 @@ __all__ = [
     "LoginRefused",
     "MailAccount",
     "MailError",
+    "MailLog",
     "MailSource",
     "MailSubmitter",
     "Mode",
@@ -120,6 +131,7 @@ __all__ = [
     "Resolver",
     "Role",
     "Runtime",
+    "ServiceKind",
     "SettingsSection",
     "SourceAction",
     "SourceKind",
@@ -136,15 +148,27 @@ __all__ = [
     "UtcDateTime",
     "Vault",
     "account_key",
+    "add_hosted_account",
     "admin_pages",
+    "admin_side",
     "check_limits",
     "check_login_password",
+    "choices",
     "count_attempt",
     "current_mode",
+    "flask_command",
     "forget_attempt",
+    "log_file",
+    "require_admin",
+    "require_sign_in",
     "row_count",
     "runtime",
     "server_secret",
+    "settings_side",
+    "tell_failure",
+    "tell_ready",
+    "text_of",
+    "tidy",
 ]
 
 
@@ -175,9 +199,17 @@ class Host:
         """A part of the Mail Services form; `section` makes one for a request."""
         self.registry.settings_sections.append(section)
 
-    def add_admin_entry(self, entry: Callable[[], Entry]) -> None:
-        """A page of the extension in the side navigation of Administration."""
+    def add_admin_entry(self, entry: Callable[[], Entry | None]) -> None:
+        """A page of the extension in the side navigation of Administration; None: not in this mode."""
         self.registry.admin_entries.append(entry)
+
+    def add_settings_entry(self, entry: Callable[[], Entry | None]) -> None:
+        """A page of the extension in the side navigation of Settings; None: not in this mode."""
+        self.registry.settings_entries.append(entry)
+
+    def add_service(self, kind: ServiceKind) -> None:
+        """A kind of service that agents start and stop on machines, and Manage Machines shows."""
+        self.registry.services[kind.name] = kind
 
     def add_mail_source(self, name: str, runs: Callable[[Switches], bool], open_source: OpenSource) -> None:
         """Accounts whose `source` is `name` are read through `open_source`, in the modes that `runs` allows."""

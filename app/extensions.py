@@ -10,6 +10,7 @@ from flask import Flask, current_app
 from flask_babel import gettext as _
 
 from app.errors import ConfigError
+from app.machines.kinds import ENGINE, ServiceKind
 from app.web.sections import Entry
 from app.web.settings_section import SettingsSection
 
@@ -24,8 +25,10 @@ class Registry:
     names: tuple[str, ...] = ()
     left_out: bool = False  # the admin left MailSite out on purpose
     branches: list[str] = field(default_factory=list)  # of migrations, on the public database
+    services: dict[str, ServiceKind] = field(default_factory=lambda: {ENGINE.name: ENGINE})
     settings_sections: list[Callable[[], SettingsSection]] = field(default_factory=list)
-    admin_entries: list[Callable[[], Entry]] = field(default_factory=list)
+    admin_entries: list[Callable[[], Entry | None]] = field(default_factory=list)
+    settings_entries: list[Callable[[], Entry | None]] = field(default_factory=list)
 
 
 def load(app: Flask, wanted: str | None) -> None:

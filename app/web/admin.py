@@ -51,6 +51,6 @@ def sections() -> Sequence[Section]:
         Entry(url_for("admin.registration"), _("Account Registration"), "user"),
         Entry(url_for("admin.credentials"), _("Stored credentials"), "key"),
     ]
-    hosting = [entry() for entry in registry().admin_entries]
+    hosting = [found for entry in registry().admin_entries if (found := entry()) is not None]
     named = ((_("Mail"), mail), (_("Hosting"), hosting), (_("People"), people))
     return [Section(title, entries) for title, entries in named if entries]

@@ -1,0 +1,46 @@
+"""Kinds of services: programs that an agent starts on a machine, and the mail engine, which starts without one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from app.mail_services.modes import Switches
+
+
+def flask_command(*words: str) -> Sequence[str]:
+    """The command line of `flask --app wsgi …`, in this interpreter."""
+    return (sys.executable, "-m", "flask", "--app", "wsgi", *words)
+
+
+def _nothing(_db: Session) -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceKind:
+    """One kind.  `name` stands in rows, addresses and file names: letters, digits and hyphens.
+
+    `settings_fingerprint` names every setting the service reads when it starts, in words of the form, with its value,
+    and reads the database alone, since any machine compares; no secrets, they are shown.  `runs`: the modes in which it
+    may be started.  `keeps_mail`: it works on what lies in the work directory, so it runs only where that is.
+    Without a `command` no agent starts it.
+    """
+
+    name: str
+    title: Callable[[], str]
+    runs: Callable[[Switches], bool]
+    command: Sequence[str] = ()
+    processes: int = 1
+    settings_fingerprint: Callable[[Session], Mapping[str, str]] = _nothing
+    keeps_mail: bool = True
+
+
+ENGINE = ServiceKind(
+    name="engine", title=lambda: str(_("Mail engine")), runs=lambda switches: switches.mail, keeps_mail=False
+)
+"""Started by gunicorn, or as `flask engine run`; it looks up what is wanted of it by itself (orders.py)."""
