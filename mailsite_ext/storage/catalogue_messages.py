@@ -63,10 +63,13 @@ def enter(step: Step, folder: LockedFolder, messages: Sequence[NewMessage]) -> l
     step.charge(step.mailbox_of(folder), octets)
     uids = _allocate(folder, len(messages))
     modseq = step.note(folder, uids)
-    step.link.run_many(INSERT_MESSAGE, [_row(step, folder, *pair) for pair in zip(uids, messages, strict=True)])
+    step.link.run_many(
+        INSERT_MESSAGE,
+        [message_row(row_id(folder.id, uid), step.now, one) for uid, one in zip(uids, messages, strict=True)],
+    )
     step.link.run_many(
         INSERT_FLAGS,
-        [_flag_row(row_id(folder.id, uid), modseq, message.flags) for uid, message in zip(uids, messages, strict=True)],
+        [flag_row(row_id(folder.id, uid), modseq, message.flags) for uid, message in zip(uids, messages, strict=True)],
     )
     arrivals = [
         Arrival(uid, message.flags, message.internal_date, step.now, message.size_octets, message.location)
@@ -84,12 +87,13 @@ def _allocate(folder: LockedFolder, count: int) -> Uids:
     return uids
 
 
-def _row(step: Step, folder: LockedFolder, uid: int, message: NewMessage) -> tuple[object, ...]:
+def message_row(message_id: int, saved_at: int, message: NewMessage) -> tuple[object, ...]:
+    """The values of INSERT_MESSAGE."""
     facts = message.facts
     return (
-        row_id(folder.id, uid),
+        message_id,
         message.internal_date,
-        step.now,
+        saved_at,
         message.size_octets,
         message.location,
         message.head,
@@ -104,7 +108,8 @@ def _row(step: Step, folder: LockedFolder, uid: int, message: NewMessage) -> tup
     )
 
 
-def _flag_row(message_id: int, modseq: int, flags: str) -> tuple[object, ...]:
+def flag_row(message_id: int, modseq: int, flags: str) -> tuple[object, ...]:
+    """The values of INSERT_FLAGS."""
     return message_id, modseq, flags, is_seen(flags), is_deleted(flags)
 
 
