@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.models import MailAccount
@@ -29,6 +30,15 @@ PREFETCHED = 20
 PREVIEWED = 200
 PREVIEWED_ELSEWHERE = 50  # a page of the list
 PREVIEW_OCTETS = 4_096  # the head of an HTML part may hold a style sheet
+
+
+REQUEST = cast(Table, BodyRequest.__table__)
+REQUESTED = (
+    select(REQUEST.c.sections, Message, Folder.name)
+    .join(Message, Message.id == REQUEST.c.message_id)
+    .join(Folder, Folder.id == Message.folder_id)
+    .where(REQUEST.c.id == bindparam("request_id"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +80,15 @@ def _wanted(desk: Desk) -> Sequence[int]:
 def _read(desk: Desk, request_id: int) -> Asked | None:
     """What a request is about; None while a move is on its way that will tell the message's UID, or if it is gone."""
     with desk.session() as db:
-        request = db.get(BodyRequest, request_id)
-        message = db.get(Message, request.message_id) if request else None
-        if request is None or message is None or message.uid < 0:
+        found = db.execute(REQUESTED, {"request_id": request_id}).one_or_none()
+        if found is None or found.Message.uid < 0:
             return None
-        return _ask_for(db, message, request.sections.split("\n"))
+        return _ask_for(db, found.Message, found.name, found.sections.split("\n"))
 
 
-def _ask_for(db: Session, message: Message, sections: Sequence[str]) -> Asked:
-    folder = db.get_one(Folder, message.folder_id)
+def _ask_for(db: Session, message: Message, folder: str, sections: Sequence[str]) -> Asked:
     missing = tuple(section for section in sections if not bodies.is_cached(db, message, section))
-    return Asked(message, folder.name, missing, sum(_octets(message, section) for section in missing))
+    return Asked(message, folder, missing, sum(_octets(message, section) for section in missing))
 
 
 def _octets(message: Message, section: str) -> int:
@@ -100,30 +108,40 @@ def _find_structure(message: Message) -> Part | None:
 
 def _serve(desk: Desk, source: MailSource, request_id: int, asked: Asked) -> None:
     try:
-        _fetch(desk, source, asked)
+        _answer(desk, request_id, asked, _fetch(desk, source, asked))
     except (NotFound, ActionRefused) as error:
-        _answer(desk, request_id, RequestState.FAILED, error)
-    else:
-        _answer(desk, request_id, RequestState.READY)
+        _answer(desk, request_id, asked, {}, error)
 
 
-def _answer(desk: Desk, request_id: int, state: RequestState, error: MailError | None = None) -> None:
-    words = {"error": type(error).__name__, "error_detail": error.detail} if error else {}
+def _answer(
+    desk: Desk, request_id: int, asked: Asked, fetched: Mapping[str, bytes], error: MailError | None = None
+) -> None:
+    """Put what came into the cache and say how it went, in one commit: somebody waits for it."""
+    answer: dict[str, object] = {"state": RequestState.READY}
+    if error:
+        answer = {"state": RequestState.FAILED, "error": type(error).__name__, "error_detail": error.detail}
     with desk.session() as db:
-        db.execute(update(BodyRequest).where(BodyRequest.id == request_id).values(state=state, **words))
+        _put(desk, db, asked, fetched)
+        db.execute(update(REQUEST).where(REQUEST.c.id == request_id).values(answer))
         db.commit()
     desk.ring(Topic.BODY_READY, request_id)
 
 
-def _fetch(desk: Desk, source: MailSource, asked: Asked) -> None:
-    """Sections into the cache: small ones in one turn, large ones in pieces."""
+def _fetch(desk: Desk, source: MailSource, asked: Asked) -> Mapping[str, bytes]:
+    """Small sections, in one turn; large ones go into the cache in pieces as they come."""
     message = asked.message
-    if not asked.is_large and asked.sections:
-        for section, octets in source.fetch(asked.folder, message.uid, asked.sections).items():
-            _store(desk, message, section, [octets])
-        return
+    if not asked.is_large:
+        return source.fetch(asked.folder, message.uid, asked.sections) if asked.sections else {}
     for section in asked.sections:
         _store(desk, message, section, source.stream(asked.folder, message.uid, section, CHUNK_OCTETS))
+    return {}
+
+
+def _put(desk: Desk, db: Session, asked: Asked, fetched: Mapping[str, bytes]) -> None:
+    """Into the cache, with what the caller commits."""
+    if fetched:
+        account = db.get_one(MailAccount, desk.account_id)
+        bodies.put_sections(db, desk.parts.vault, account, asked.message.id, fetched, desk.parts.clock.now())
 
 
 def _store(desk: Desk, message: Message, section: str, chunks: Iterable[bytes]) -> None:
@@ -146,7 +164,10 @@ def prefetch(desk: Desk, source: MailSource, folder_id: int, view_id: int | None
         desk.ring(Topic.FOLDER, view_id)
     for asked in _newest_unread(desk, folder_id, view_id):
         try:
-            _fetch(desk, source, asked)
+            fetched = _fetch(desk, source, asked)
+            with desk.session() as db:
+                _put(desk, db, asked, fetched)
+                db.commit()
         except (NotFound, ActionRefused):  # gone meanwhile, or the server will not: nobody asked yet
             log.debug("account %d: message %d was not prefetched", desk.account_id, asked.message.id)
 
@@ -154,7 +175,9 @@ def prefetch(desk: Desk, source: MailSource, folder_id: int, view_id: int | None
 def _newest_unread(desk: Desk, folder_id: int, view_id: int | None) -> Sequence[Asked]:
     with desk.session() as db:
         unread = db.scalars(_newest(folder_id, view_id).where(Message.seen.is_(False)).limit(PREFETCHED)).all()
-        asked = [_ask_for(db, message, _shown_sections(message)) for message in unread]
+        folder = db.get(Folder, folder_id)
+        name = folder.name if folder else ""  # a folder that is gone has no messages
+        asked = [_ask_for(db, message, name, _shown_sections(message)) for message in unread]
     return [each for each in asked if each.sections and not each.is_large]
 
 

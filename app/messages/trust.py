@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from app.messages.models import TrustedImageSender
+
+TRUSTED = select(TrustedImageSender.sender).where(
+    TrustedImageSender.user_id == bindparam("user_id"),
+    TrustedImageSender.sender.in_((bindparam("address"), bindparam("domain"))),
+)
 
 
 def is_trusted(db: Session, user_id: int, address: str) -> bool:
@@ -13,9 +18,8 @@ def is_trusted(db: Session, user_id: int, address: str) -> bool:
     lowered = address.lower()
     if "@" not in lowered:
         return False
-    senders = or_(TrustedImageSender.sender == lowered, TrustedImageSender.sender == "@" + lowered.rpartition("@")[2])
-    mine = select(TrustedImageSender.sender).where(TrustedImageSender.user_id == user_id, senders)
-    return db.scalar(mine.limit(1)) is not None
+    theirs = {"user_id": user_id, "address": lowered, "domain": "@" + lowered.rpartition("@")[2]}
+    return db.scalar(TRUSTED, theirs) is not None
 
 
 def trust_sender(db: Session, user_id: int, address: str, *, whole_domain: bool) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -27,10 +28,39 @@ USED_STEP = timedelta(hours=1)  # how stale `used_at` may be: not a write per lo
 TRIMMED_AT_ONCE = 200
 
 
+SECTION, CHUNK, ACCOUNT = (cast(Table, row.__table__) for row in (CachedSection, BodyChunk, MailAccount))
+
+# Built once: somebody waits for what they ask.
+WHOLE = (
+    select(SECTION.c.id, SECTION.c.section, ACCOUNT.c.uuid, ACCOUNT.c.sealed_data_key)
+    .join(ACCOUNT, ACCOUNT.c.id == SECTION.c.account_id)
+    .where(
+        SECTION.c.message_id == bindparam("message_id"),
+        SECTION.c.octets != UNFINISHED,
+        SECTION.c.section.in_(bindparam("sections", expanding=True)),
+    )
+)
+CHUNKS = (
+    select(CHUNK.c.section_id, CHUNK.c.number, CHUNK.c.sealed)
+    .where(CHUNK.c.section_id.in_(bindparam("section_ids", expanding=True)))
+    .order_by(CHUNK.c.section_id, CHUNK.c.number)
+)
+STALE = select(SECTION.c.id).where(SECTION.c.message_id == bindparam("id"), SECTION.c.used_at < bindparam("before"))
+
+
 def cached_sections(db: Session, vault: Vault, message: Message, sections: Sequence[str]) -> Mapping[str, bytes]:
-    """Those of `sections` that are cached, whole, as they came (still transfer-encoded)."""
-    stored = db.execute(_stored(message.id).where(CachedSection.section.in_(sections))).all()
-    return {row.section: b"".join(_opened(db, vault, message, row.id, row.section)) for row in stored}
+    """Those of `sections` that are cached, whole, as they came (still transfer-encoded), in two queries."""
+    stored = db.execute(WHOLE, {"message_id": message.id, "sections": list(sections)}).all()
+    if not stored:
+        return {}
+    uuid = stored[0].uuid
+    key = _data_key(vault, uuid, stored[0].sealed_data_key)
+    names = {row.id: row.section for row in stored}
+    found: dict[str, list[bytes]] = {section: [] for section in names.values()}
+    for row in db.execute(CHUNKS, {"section_ids": list(names)}):
+        section = names[row.section_id]
+        found[section].append(secretbox.unseal(key, _name(uuid, message.id, section, row.number), row.sealed))
+    return {section: b"".join(opened) for section, opened in found.items()}
 
 
 def open_section(db: Session, vault: Vault, message: Message, section: str) -> Iterator[bytes]:
@@ -71,6 +101,26 @@ def _name(uuid: str, message_id: int, section: str, number: int) -> str:
     return f"body_chunk.sealed:{uuid}:{message_id}:{section}:{number}"
 
 
+def put_sections(
+    db: Session, vault: Vault, account: MailAccount, message_id: int, sections: Mapping[str, bytes], now: datetime
+) -> None:
+    """Cache sections that are at hand, in place of older copies; the caller commits.
+
+    Raises NoSuchMessage if the message is gone.
+    """
+    key = _data_key(vault, account.uuid, account.sealed_data_key)
+    try:
+        lock_account(db, account.id)
+        for section, octets in sections.items():
+            section_id = _insert(db, account.id, message_id, section, now, len(octets))
+            for number, block in enumerate(blocks([octets])):
+                sealed = secretbox.seal(0, key, _name(account.uuid, message_id, section, number), block)
+                db.execute(insert(CHUNK), {"section_id": section_id, "number": number, "sealed": sealed})
+    except IntegrityError:
+        db.rollback()
+        raise NoSuchMessage from None
+
+
 def store_section(
     db: Session,
     vault: Vault,
@@ -80,7 +130,7 @@ def store_section(
     chunks: Iterable[bytes],
     now: datetime,
 ) -> None:
-    """Cache a section from its pieces, in place of an older copy; a commit a chunk, none open while the next comes.
+    """Cache a section as its pieces come, in place of an older copy; a commit a chunk, none open while the next comes.
 
     The account is locked before its rows, as everywhere: two writers never wait for each other in a circle.
     Half a section is never found: it counts as absent until its last chunk is stored.  Raises NoSuchMessage if the
@@ -118,12 +168,18 @@ def _store(
 
 def _start(db: Session, account_id: int, message_id: int, section: str, now: datetime) -> int:
     lock_account(db, account_id)
-    older = (CachedSection.message_id == message_id) & (CachedSection.section == section)
-    db.execute(delete(CachedSection).where(older))
-    row = CachedSection(account_id=account_id, message_id=message_id, section=section, octets=UNFINISHED, used_at=now)
-    db.add(row)
+    section_id = _insert(db, account_id, message_id, section, now, UNFINISHED)
     db.commit()
-    return row.id
+    return section_id
+
+
+def _insert(db: Session, account_id: int, message_id: int, section: str, now: datetime, octets: int) -> int:
+    """A section's row, in the place of an older one; its id."""
+    db.execute(delete(SECTION).where(SECTION.c.message_id == message_id, SECTION.c.section == section))
+    values = {"account_id": account_id, "message_id": message_id, "section": section, "octets": octets, "used_at": now}
+    inserted = db.execute(insert(SECTION).returning(SECTION.c.id), values)
+    section_id: int = inserted.scalar_one()
+    return section_id
 
 
 def blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -141,9 +197,8 @@ def blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def touch(db: Session, message_id: int, now: datetime) -> None:
     """Note that a message's sections were used; commits, at most once in USED_STEP."""
-    stale = (CachedSection.message_id == message_id) & (CachedSection.used_at < now - USED_STEP)
-    if db.scalar(select(CachedSection.id).where(stale).limit(1)) is not None:
-        db.execute(update(CachedSection).where(stale).values(used_at=now))
+    if stale := db.scalars(STALE, {"id": message_id, "before": now - USED_STEP}).all():
+        db.execute(update(SECTION).where(SECTION.c.id.in_(stale)).values(used_at=now))
         db.commit()
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from app.accounts.models import MailAccount
 from app.errors import NoSuchFolder, NoSuchMessage
 from app.mirror.models import Folder, LabelEntry, Message
-from app.mirror.summaries import Summary, distinct, is_shown, summaries
+from app.mirror.summaries import IN_ACCOUNT, IS_SHOWN, Summary, distinct, summaries
 from app.mirror.tree import AccountRow, AccountTree, FolderRow, display_order
 from app.sources import Role
 
@@ -118,10 +118,16 @@ def get_folder(db: Session, user_id: int, folder_id: int) -> Folder:
     return folder
 
 
+THEIR_MESSAGE = (
+    select(Message)
+    .join(MailAccount, MailAccount.id == Message.account_id)
+    .where(Message.id == sa.bindparam("message_id"), MailAccount.owner_id == sa.bindparam("user_id"))
+)
+
+
 def get_message(db: Session, user_id: int, message_id: int) -> Message:
     """A message of this person.  Raises NoSuchMessage."""
-    mine = select(Message).join(MailAccount, MailAccount.id == Message.account_id)
-    message = db.scalar(mine.where(Message.id == message_id, MailAccount.owner_id == user_id))
+    message = db.scalar(THEIR_MESSAGE, {"message_id": message_id, "user_id": user_id})
     if message is None:
         raise NoSuchMessage
     return message
@@ -238,6 +244,14 @@ def _rows(db: Session, statement: sa.Select[Any], values: Mapping[str, object]) 
     return [ListRow(*row) for row in db.execute(statement, values)]
 
 
+OF_CONVERSATION = (
+    select(*ROW_COLUMNS)
+    .where(IN_ACCOUNT, MESSAGE.c.conversation_id == sa.bindparam("conversation_id", type_=BIGINT), IS_SHOWN)
+    .order_by(MESSAGE.c.received_at.desc(), MESSAGE.c.id.desc())
+    .limit(sa.bindparam("most", type_=INTEGER))
+)
+
+
 def conversation_messages(
     db: Session, account_id: int, conversation_id: int, *, folder_id: int | None = None, limit: int = 500
 ) -> Sequence[ListRow]:
@@ -246,12 +260,8 @@ def conversation_messages(
     Those in Trash and Junk are left out unless `folder_id`, the folder being looked at, is that one; of copies, the one
     in `folder_id` is shown.
     """
-    of_it = select(*ROW_COLUMNS).where(
-        Message.account_id == account_id,
-        Message.conversation_id == conversation_id,
-        is_shown(account_id, folder_id),
-    )
-    newest = _rows(db, of_it.order_by(Message.received_at.desc(), Message.id.desc()).limit(limit), {})
+    it = {"account_id": account_id, "conversation_id": conversation_id, "folder_id": folder_id or 0, "most": limit}
+    newest = _rows(db, OF_CONVERSATION, it)
     here_first = sorted(newest, key=lambda row: row.folder_id != folder_id)
     return sorted(distinct(here_first), key=lambda row: (row.received_at, row.id))
 

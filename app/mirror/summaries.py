@@ -56,23 +56,19 @@ MEMBER_COLUMNS = (
 )
 
 
-def is_shown(
-    account_id: int | sa.BindParameter[int], folder_id: int | sa.BindParameter[int] | None
-) -> sa.ColumnElement[bool]:
-    """Messages in Trash and Junk are part of a conversation only when looked at from there."""
-    hidden = select(FOLDER.c.id).where(FOLDER.c.account_id == account_id, FOLDER.c.role.in_(HIDDEN_FROM_CONVERSATIONS))
-    elsewhere = hidden if folder_id is None else hidden.where(FOLDER.c.id != folder_id)
-    return MESSAGE.c.folder_id.not_in(elsewhere)
-
-
 # Built once: of a list's time, writing its statements took as long as asking them.
+IN_ACCOUNT = MESSAGE.c.account_id == sa.bindparam("account_id", type_=sa.Integer)
+IS_SHOWN = MESSAGE.c.folder_id.not_in(
+    select(FOLDER.c.id).where(
+        FOLDER.c.account_id == sa.bindparam("account_id", type_=sa.Integer),
+        FOLDER.c.role.in_(HIDDEN_FROM_CONVERSATIONS),
+        FOLDER.c.id != sa.bindparam("folder_id", type_=sa.Integer),
+    )
+)
+"""Messages in Trash and Junk are part of a conversation only when looked at from there."""
 OF_CONVERSATIONS = (
     select(*MEMBER_COLUMNS)
-    .where(
-        MESSAGE.c.account_id == sa.bindparam("account_id", type_=sa.Integer),
-        MESSAGE.c.conversation_id.in_(sa.bindparam("conversation_ids", expanding=True)),
-        is_shown(sa.bindparam("account_id", type_=sa.Integer), sa.bindparam("folder_id", type_=sa.Integer)),
-    )
+    .where(IN_ACCOUNT, MESSAGE.c.conversation_id.in_(sa.bindparam("conversation_ids", expanding=True)), IS_SHOWN)
     .limit(MAX_SUMMARY_ROWS)
 )
 

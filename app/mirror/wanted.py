@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import Table, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from app import errors
@@ -18,6 +19,12 @@ from app.web.bells import Ear, listener_on
 LOOK_EVERY_S = 0.05
 MAX_SECTIONS = 200
 
+REQUEST = cast(Table, BodyRequest.__table__)
+THIS_ONE = REQUEST.c.id == bindparam("request_id")
+ASK = insert(REQUEST).returning(REQUEST.c.id)
+ANSWER = select(REQUEST.c.state, REQUEST.c.error, REQUEST.c.error_detail).where(THIS_ONE)
+FORGET = delete(REQUEST).where(THIS_ONE)
+
 
 def get_sections(
     parts: Runtime, db: Session, message: Message, sections: Sequence[str], timeout_s: float = 20
@@ -27,38 +34,45 @@ def get_sections(
     Waits for what is not cached with no database connection held.  Raises EngineSilent after `timeout_s`, NoSuchMessage
     when the message is gone, or what the engine ran into.
     """
-    fetch_sections(parts, db, message, sections, timeout_s)
+    found = bodies.cached_sections(db, parts.vault, message, sections)
+    missing = [section for section in sections if section not in found]
+    if missing:
+        _have_fetched(parts, db, message, missing, timeout_s)
+        found = {**found, **bodies.cached_sections(db, parts.vault, message, missing)}
     bodies.touch(db, message.id, parts.clock.now())
-    return bodies.cached_sections(db, parts.vault, message, sections)
+    return found
 
 
 def fetch_sections(
     parts: Runtime, db: Session, message: Message, sections: Sequence[str], timeout_s: float = 20
 ) -> None:
     """Have the sections in the cache, where `bodies.open_section` streams them from.  Raises as `get_sections`."""
-    missing = [section for section in sections[:MAX_SECTIONS] if not bodies.is_cached(db, message, section)]
-    if not missing:
-        return
+    missing = [section for section in sections if not bodies.is_cached(db, message, section)]
+    if missing:
+        _have_fetched(parts, db, message, missing, timeout_s)
+
+
+def _have_fetched(parts: Runtime, db: Session, message: Message, missing: Sequence[str], timeout_s: float) -> None:
     with listener_on(parts.bus).subscribe([Topic.BODY_READY]) as ear:
-        request_id = _ask(parts, db, message, missing)
+        request_id = _ask(parts, db, message, missing[:MAX_SECTIONS])
         try:
             _wait(db, ear, request_id, timeout_s)
         finally:
-            db.execute(delete(BodyRequest).where(BodyRequest.id == request_id))
+            db.execute(FORGET, {"request_id": request_id})
             db.commit()
 
 
 def _ask(parts: Runtime, db: Session, message: Message, sections: Sequence[str]) -> int:
-    request = BodyRequest(
-        account_id=message.account_id,
-        message_id=message.id,
-        sections="\n".join(sections),
-        requested_at=parts.clock.now(),
-    )
-    db.add(request)
+    wanted = {
+        "account_id": message.account_id,
+        "message_id": message.id,
+        "sections": "\n".join(sections),
+        "requested_at": parts.clock.now(),
+    }
+    request_id: int = db.execute(ASK, wanted).scalar_one()
     db.commit()
     parts.bus.ring(Bell(Topic.BODY_WANTED, message.account_id))
-    return request.id
+    return request_id
 
 
 def _wait(db: Session, ear: Ear, request_id: int, timeout_s: float) -> None:
@@ -72,8 +86,7 @@ def _wait(db: Session, ear: Ear, request_id: int, timeout_s: float) -> None:
 
 def _is_answered(db: Session, request_id: int) -> bool:
     """Raises the engine's error, or NoSuchMessage if the request went with its message."""
-    columns = select(BodyRequest.state, BodyRequest.error, BodyRequest.error_detail)
-    found = db.execute(columns.where(BodyRequest.id == request_id)).one_or_none()
+    found = db.execute(ANSWER, {"request_id": request_id}).one_or_none()
     db.commit()  # nothing was written; the connection goes back to the pool
     if found is None:
         raise NoSuchMessage
