@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailsite_ext.errors import StorageFull
 from mailsite_ext.storage.catalogue_flags import is_deleted, is_seen, with_change, with_keywords
@@ -57,26 +57,33 @@ def ids_of(folder_id: int, uids: Iterable[int]) -> Sequence[int]:
 
 
 # In
-def enter(step: Step, folder: LockedFolder, messages: Sequence[NewMessage]) -> list[Stored]:
+def enter(
+    step: Step, folder: LockedFolder, messages: Sequence[NewMessage], relocate: Relocate | None = None
+) -> list[Stored]:
     """Enter messages, the next UIDs theirs.  Raises MailboxFull, and then nothing was done."""
-    octets = sum(message.size_octets for message in messages)
-    step.charge(step.mailbox_of(folder), octets)
+    step.charge(step.mailbox_of(folder), sum(message.size_octets for message in messages))
     uids = _allocate(folder, len(messages))
     modseq = step.note(folder, uids)
-    step.link.run_many(
-        INSERT_MESSAGE,
-        [message_row(row_id(folder.id, uid), step.now, one) for uid, one in zip(uids, messages, strict=True)],
-    )
-    step.link.run_many(
-        INSERT_FLAGS,
-        [flag_row(row_id(folder.id, uid), modseq, message.flags) for uid, message in zip(uids, messages, strict=True)],
-    )
     arrivals = [
         Arrival(uid, message.flags, message.internal_date, step.now, message.size_octets, message.location)
         for uid, message in zip(uids, messages, strict=True)
     ]
+    if relocate:
+        arrivals = _at(arrivals, relocate(folder, arrivals))
+        messages = [replace(one, location=its.location) for one, its in zip(messages, arrivals, strict=True)]
+    ids = [row_id(folder.id, uid) for uid in uids]
+    step.link.run_many(
+        INSERT_MESSAGE, [message_row(one, step.now, message) for one, message in zip(ids, messages, strict=True)]
+    )
+    step.link.run_many(
+        INSERT_FLAGS, [flag_row(one, modseq, message.flags) for one, message in zip(ids, messages, strict=True)]
+    )
     _arrived(step, folder, modseq, arrivals)
     return [Stored(folder.id, folder.uidvalidity, uid, modseq) for uid in uids]
+
+
+def _at(arrivals: Sequence[Arrival], locations: Sequence[str]) -> list[Arrival]:
+    return [replace(arrival, location=place) for arrival, place in zip(arrivals, locations, strict=True)]
 
 
 def _allocate(folder: LockedFolder, count: int) -> Uids:
@@ -174,7 +181,11 @@ def _copy(step: Step, found: Sequence[Row], target: LockedFolder, relocate: Relo
     _insert_copies(step, [row[0] for row in found], row_id(target.id, uids[0]), modseq)
     arrivals = [Arrival(uid, row[1], row[2], step.now, row[3], row[4]) for uid, row in zip(uids, found, strict=True)]
     if relocate:
-        arrivals = _relocated(step, target, arrivals, relocate(target, arrivals))
+        arrivals = _at(arrivals, relocate(target, arrivals))
+        step.link.run_many(
+            "UPDATE mailsite_message SET location = ? WHERE id = ?",
+            [(arrival.location, row_id(target.id, arrival.uid)) for arrival in arrivals],
+        )
     _arrived(step, target, modseq, arrivals)
     return Copied(target.uidvalidity, source, uids, modseq)
 
@@ -192,19 +203,6 @@ def _insert_copies(step: Step, ids: Sequence[int], first_id: int, modseq: int) -
         f"SELECT {place}, ?, flags, is_seen, is_deleted FROM mailsite_flag WHERE id {clause}",
         [first_id, modseq, *values],
     )
-
-
-def _relocated(
-    step: Step, folder: LockedFolder, arrivals: Sequence[Arrival], locations: Sequence[str]
-) -> list[Arrival]:
-    step.link.run_many(
-        "UPDATE mailsite_message SET location = ? WHERE id = ?",
-        [(place, row_id(folder.id, arrival.uid)) for arrival, place in zip(arrivals, locations, strict=True)],
-    )
-    return [
-        Arrival(one.uid, one.flags, one.internal_date, one.saved_at, one.size_octets, place)
-        for one, place in zip(arrivals, locations, strict=True)
-    ]
 
 
 # Out

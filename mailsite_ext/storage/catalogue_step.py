@@ -49,30 +49,33 @@ class Step:
     def lock(self, *folder_ids: int, with_mailbox: bool = True) -> None:
         """Hold folders, and the mailboxes they are in unless octets and names stay.  Raises NoSuchFolder."""
         if with_mailbox:
-            self.lock_mailboxes(self._mailbox_ids(folder_ids))
-        rows = self.link.rows(
-            f"{FOLDERS} WHERE f.id {self.link.in_list} ORDER BY f.id{self._of_folders}",
-            [self.link.listed(set(folder_ids))],
-        )
-        self.hold(folder_of(row) for row in rows)
+            self.lock_mailboxes(self.mailbox_ids(folder_ids))
+        self.lock_there(folder_ids)
         if missing := set(folder_ids) - self.folders.keys():
             raise NoSuchFolder(str(missing.pop()))
 
-    @property
-    def _of_folders(self) -> str:
-        return f"{self.link.for_update} OF f" if self.link.for_update else ""
+    def lock_there(self, folder_ids: Iterable[int]) -> None:
+        """Hold those of the folders that are there."""
+        wanted = set(folder_ids)
+        if wanted:
+            self._hold_where(f"f.id {self.link.in_list}", [self.link.listed(wanted)])
 
-    def _mailbox_ids(self, folder_ids: Iterable[int]) -> set[int]:
+    def _hold_where(self, condition: str, values: Sequence[object]) -> None:
+        end = f"{self.link.for_update} OF f" if self.link.for_update else ""
+        rows = self.link.rows(f"{FOLDERS} WHERE {condition} ORDER BY f.id{end}", values)
+        self.hold(folder_of(row) for row in rows)
+
+    def mailbox_ids(self, folder_ids: Iterable[int]) -> set[int]:
         query = f"SELECT DISTINCT mailbox_id FROM mailsite_folder WHERE id {self.link.in_list}"
-        return {mailbox_id for (mailbox_id,) in self.link.rows(query, [self.link.listed(set(folder_ids))])}
+        wanted = set(folder_ids)
+        return {mailbox_id for (mailbox_id,) in self.link.rows(query, [self.link.listed(wanted)])} if wanted else set()
 
     def lock_mailboxes(self, ids: Iterable[int] = (), names: Iterable[str] = ()) -> list[LockedMailbox]:
         """Hold mailboxes, those that are there."""
-        names = set(names)
         rows = self.link.rows(
-            f"SELECT {MAILBOX_COLUMNS} FROM mailsite_mailbox WHERE {'name' if names else 'id'} {self.link.in_list} "
-            f"ORDER BY id{self.link.for_update}",
-            [self.link.listed(names or set(ids))],
+            f"SELECT {MAILBOX_COLUMNS} FROM mailsite_mailbox "
+            f"WHERE id {self.link.in_list} OR name {self.link.in_list} ORDER BY id{self.link.for_update}",
+            [self.link.listed(set(ids)), self.link.listed(set(names))],
         )
         found = [LockedMailbox(*row) for row in rows]
         self.mailboxes.update((mailbox.id, self.mailboxes.get(mailbox.id, mailbox)) for mailbox in found)
@@ -80,17 +83,14 @@ class Step:
 
     def lock_named(self, mailboxes: Sequence[LockedMailbox], names: Iterable[str]) -> None:
         """Hold the folders of these names in mailboxes that are held."""
-        rows = self.link.rows(
-            f"{FOLDERS} WHERE f.mailbox_id {self.link.in_list} AND f.name {self.link.in_list} "
-            f"ORDER BY f.id{self._of_folders}",
-            [self.link.listed(mailbox.id for mailbox in mailboxes), self.link.listed(set(names))],
+        self._hold_where(
+            f"f.mailbox_id {self.link.in_list} AND f.name {self.link.in_list}",
+            [self.link.listed([mailbox.id for mailbox in mailboxes]), self.link.listed(set(names))],
         )
-        self.hold(folder_of(row) for row in rows)
 
     def lock_all(self, mailbox: LockedMailbox) -> list[LockedFolder]:
         """Hold every folder of a mailbox that is held."""
-        rows = self.link.rows(f"{FOLDERS} WHERE f.mailbox_id = ? ORDER BY f.id{self._of_folders}", [mailbox.id])
-        self.hold(folder_of(row) for row in rows)
+        self._hold_where("f.mailbox_id = ?", [mailbox.id])
         return [folder for folder in self.folders.values() if folder.mailbox_id == mailbox.id]
 
     def hold(self, folders: Iterable[LockedFolder]) -> None:

@@ -136,9 +136,9 @@ class ContentSegment(Base):
 
     __tablename__ = "mailsite_segment"
 
-    location: Mapped[str] = mapped_column(String(64), primary_key=True)
+    location: Mapped[str] = mapped_column(String(80), primary_key=True)
     position: Mapped[int] = mapped_column(Integer, primary_key=True)
-    blob: Mapped[str] = mapped_column(String(64), index=True)
+    blob: Mapped[str] = mapped_column(String(80), index=True)
     blob_offset: Mapped[int] = mapped_column(BigInteger)
     octets: Mapped[int] = mapped_column(BigInteger)
 

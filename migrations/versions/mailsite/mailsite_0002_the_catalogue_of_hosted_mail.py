@@ -79,9 +79,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "mailsite_segment",
-        sa.Column("location", sa.String(length=64), nullable=False),
+        sa.Column("location", sa.String(length=80), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("blob", sa.String(length=64), nullable=False),
+        sa.Column("blob", sa.String(length=80), nullable=False),
         sa.Column("blob_offset", sa.BigInteger(), nullable=False),
         sa.Column("octets", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("location", "position", name=op.f("pk_mailsite_segment")),
