@@ -123,6 +123,7 @@ class SmtpSession:
         self._unread = b""
         self._at = 0  # of `_unread`, what has been taken already
         self._is_skipping_line = False
+        self._last_line, self._last_was_secret = b"", False
         self._asked: Event | _Fault | None = None
         self._hello: Hello | None = None
         self._mail: MailFrom | None = None
@@ -136,6 +137,14 @@ class SmtpSession:
     @property
     def in_transaction(self) -> bool:
         return self.state in (State.HAS_SENDER, State.HAS_RECIPIENT, State.IN_DATA, State.IN_CHUNKS)
+
+    @property
+    def last_heard(self) -> str:
+        """The last line, for a log: without secrets."""
+        line = self._last_line.decode("utf-8", "replace")
+        if self._last_was_secret:
+            return "(secret)"
+        return line[:4] + " (secret)" if line[:4].upper() == "AUTH" else line
 
     def receive(self, data: bytes) -> None:
         self._unread = self._unread[self._at :] + data if self._at < len(self._unread) else data
@@ -227,6 +236,7 @@ class SmtpSession:
             self._at = len(self._unread) if self._is_skipping_line else self._at
             return None
         line, self._at = self._unread[self._at : end + 1], end + 1
+        self._last_line, self._last_was_secret = line, self.state is State.IN_SASL
         if self._is_skipping_line:
             self._is_skipping_line = False
             raise self._fault(CommandLineTooLong())
