@@ -14,9 +14,12 @@ from mailsite_ext.protocol.imap_data import nstring, string
 from mailsite_ext.protocol.mime_fields import Params, first_word, language_tags, params, unfolded, without_comments
 from mailsite_ext.protocol.mime_scan import Entity, Octets, scan
 from mailsite_ext.protocol.part_table import Part, table_of
+from mailsite_ext.protocol.wire_values import Item, read_items
 
-NO_PARTS = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0'
+NO_PART = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL)'
 """Stands for the part that a multipart without any has to have: the grammar wants one."""
+
+LAST_OF_MESSAGE = 9  # of its fields in BODY: lines, after envelope and body
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +27,14 @@ class MessageStructure:
     """What is stored of a message beside its octets."""
 
     envelope: bytes  # `(…)`, what follows ENVELOPE in a FETCH response
-    body: bytes
-    body_structure: bytes
+    body_structure: bytes  # BODY is in it: `body_without_extensions`
     parts: tuple[Part, ...]
 
 
 def read_structure(data: Octets) -> MessageStructure:
     """Never raises, whatever the octets; depth and number of parts are bounded by `mime_scan`."""
     message = scan(data)
-    body, body_structure = _both(message)
-    return MessageStructure(envelope(message), body, body_structure, table_of(message))
+    return MessageStructure(envelope(message), body_structure(message), table_of(message))
 
 
 def envelope(message: Entity) -> bytes:
@@ -68,30 +69,18 @@ def _address(address: Address) -> bytes:
     return b"(%b NIL %b %b)" % (name, nstring(address.mailbox), nstring(address.host))
 
 
-def _both(entity: Entity) -> tuple[bytes, bytes]:
-    """Without and with extension data: BODY and BODYSTRUCTURE."""
+def body_structure(entity: Entity) -> bytes:
     if entity.is_multipart:
-        return _multipart(entity)
-    md5 = nstring(entity.value(b"content-md5"))
-    basic = _basic(entity)
-    if not entity.is_message:
-        lines = b" %d" % entity.lines if entity.type == b"text" else b""
-        shown = b"(" + basic + lines
-        return shown + b")", shown + b" " + md5 + _extension(entity) + b")"
-    inner = entity.children[0] if entity.children else Entity(0, 0, {})
-    shown = b"(" + basic + b" " + envelope(inner) + b" "
-    body, structure = _both(inner)
-    lines = b" %d" % entity.lines
-    return shown + body + lines + b")", shown + structure + lines + b" " + md5 + _extension(entity) + b")"
-
-
-def _multipart(entity: Entity) -> tuple[bytes, bytes]:
-    children = list(map(_both, entity.children))
-    bodies = b"".join([body for body, _ in children]) or NO_PARTS + b")"
-    structures = b"".join([structure for _, structure in children]) or NO_PARTS + b" NIL NIL NIL NIL)"
-    tail = b" " + string(entity.subtype)
-    extended = b" " + _params(entity.params) + _extension(entity)
-    return b"(" + bodies + tail + b")", b"(" + structures + tail + extended + b")"
+        parts = b"".join(map(body_structure, entity.children)) or NO_PART
+        return b"(%b %b %b%b)" % (parts, string(entity.subtype), _params(entity.params), _extension(entity))
+    shown = [_basic(entity)]
+    if entity.is_message:
+        inner = entity.children[0] if entity.children else Entity(0, 0, {})
+        shown += [envelope(inner), body_structure(inner)]
+    if entity.is_message or entity.type == b"text":
+        shown.append(b"%d" % entity.lines)
+    shown.append(nstring(entity.value(b"content-md5")))
+    return b"(" + b" ".join(shown) + _extension(entity) + b")"
 
 
 def _basic(entity: Entity) -> bytes:
@@ -132,3 +121,36 @@ def _disposition(value: bytes | None) -> bytes:
 def _language(entity: Entity) -> bytes:
     tags = language_tags(without_comments(entity.value(b"content-language") or b""))
     return b"(" + b" ".join(map(string, tags)) + b")" if tags else b"NIL"
+
+
+def body_without_extensions(structure: bytes) -> bytes:
+    """BODY out of BODYSTRUCTURE: the same without extension data (RFC 9051 `body`)."""
+    items = read_items(structure[1:-1])
+    if structure.startswith(b"(("):
+        parts = _parts(items)
+        children = [body_without_extensions(_text(structure, item)) for item in items[:parts]]
+        return b"(" + b"".join(children) + b" " + _text(structure, items[parts]) + b")"
+    last = _last_basic(items)
+    if last == LAST_OF_MESSAGE:
+        head = structure[: items[7][1] + 1]  # to the end of the envelope
+        return (
+            head + b" " + body_without_extensions(_text(structure, items[8])) + b" " + _text(structure, items[9]) + b")"
+        )
+    return structure[: items[last][1] + 1] + b")"
+
+
+def _parts(items: list[Item]) -> int:
+    """How many lists stand before the subtype."""
+    return next(count for count, (_, _, value) in enumerate(items) if isinstance(value, bytes))
+
+
+def _text(structure: bytes, item: Item) -> bytes:
+    return structure[item[0] + 1 : item[1] + 1]
+
+
+def _last_basic(items: list[Item]) -> int:
+    """The last field before extension data: size, or lines of a text or a message."""
+    kind, subtype = items[0][2], items[1][2]
+    if kind == b"message" and subtype in (b"rfc822", b"global"):
+        return LAST_OF_MESSAGE
+    return 7 if kind == b"text" else 6
