@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from app.bus import Bus
-from app.bus.postgres import PostgresBus
 from app.bus.unix import UnixBus
 from app.clock import Clock, SystemClock
 from app.config import Config
@@ -54,6 +53,8 @@ def build(config: Config, *, clock: Clock | None = None, resolver: Resolver | No
 def _bus_for(config: Config, public: Database) -> Bus:
     if public.is_sqlite:
         return UnixBus(config.work_directory / "bus")
+    from app.bus.postgres import PostgresBus  # psycopg: 9 MiB, for those who use it
+
     return PostgresBus(public.url.set(drivername="postgresql").render_as_string(hide_password=False))
 
 

@@ -1,4 +1,8 @@
-"""Speaking OAuth 2.0 (RFC 6749, PKCE: RFC 7636) with the providers whose mail it opens."""
+"""Speaking OAuth 2.0 (RFC 6749, PKCE: RFC 7636) with the providers whose mail it opens.
+
+Authlib and requests are imported where they are used: a web process is 15 MiB smaller until somebody signs in with a
+provider.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,12 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
-
-import requests
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.requests_client import OAuth2Session
+from typing import TYPE_CHECKING, Any
 
 from app.errors import GrantRevoked, ProtocolError, ServerUnreachable, TimedOut, TlsFailed
+
+if TYPE_CHECKING:
+    from authlib.integrations.requests_client import OAuth2Session
 
 TIMEOUT_S = 10.0
 MAX_TOKEN = 16_384
@@ -109,6 +112,8 @@ def refresh(client: Client, refresh_token: str) -> Tokens:
 
 
 def _session(client: Client) -> OAuth2Session:
+    from authlib.integrations.requests_client import OAuth2Session
+
     session = OAuth2Session(
         client.client_id,
         client.client_secret or None,
@@ -172,6 +177,9 @@ def _address_of(claims: object) -> str:
 @contextmanager
 def _named_faults(name: str) -> Iterator[None]:
     """What requests and Authlib raise, as errors of ours with the provider's own words."""
+    import requests
+    from authlib.integrations.base_client import OAuthError
+
     try:
         yield
     except OAuthError as error:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from html import unescape
 
-from inscriptis import get_text
-
 from app.messages.html_scan import TooComplex, scan
 
 MAX_LAID_OUT_CHARS = 300_000
@@ -20,10 +18,16 @@ def html_to_text(html: str) -> str:
     """The words of `html` in lines; laid out where it is small and simple enough."""
     try:
         scan(html)
-        text = get_text(html) if len(html) <= MAX_LAID_OUT_CHARS else _words(html)
+        text = _laid_out(html) if len(html) <= MAX_LAID_OUT_CHARS else _words(html)
     except (TooComplex, RecursionError, ValueError, AttributeError, IndexError):
         text = _words(html)  # inscriptis is not written for hostile input
     return BLANK_LINES.sub("\n\n", text).strip()
+
+
+def _laid_out(html: str) -> str:
+    from inscriptis import get_text  # 5 MiB, for those who read HTML as text
+
+    return str(get_text(html))
 
 
 def _words(html: str) -> str:
