@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from app.extension_api import Host
+from mailsite_ext.settings import register_settings
 
 
 def register(host: Host) -> None:
     """Read top to bottom: what hosting adds to the webmail."""
     host.add_migrations("mailsite")
+    register_settings(host)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import abort, flash, g, redirect, render_template, url_for
+from collections.abc import Sequence
+
+from flask import abort, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -10,7 +12,7 @@ from app.accounts.oauth import redirect_uri
 from app.accounts.oauth_providers import PROVIDERS
 from app.bus import Bell, Topic
 from app.errors import BadInput
-from app.extensions import why_no_hosting
+from app.extensions import registry, why_no_hosting
 from app.mail_services import credentials as stored
 from app.mail_services import oauth_clients, service
 from app.mail_services.consequences import Consequences, consequences
@@ -21,6 +23,7 @@ from app.mail_services.modes import Mode
 from app.runtime import runtime
 from app.web.admin import bp
 from app.web.forms import choices, text_of
+from app.web.settings_section import SettingsSection
 
 
 @bp.route("/mail-services", methods=["GET", "POST"])
@@ -29,28 +32,51 @@ def mail_services() -> ResponseReturnValue:
     settings = service.load_settings(g.db)
     form = MailServicesForm(obj=settings)
     form.mode.choices = choices(*((mode.value, mode.value) for mode in {*open_modes(), settings.mode}))
-    if not form.validate_on_submit() or not _tidy_hosts(form):
-        return _mail_services_page(form, settings.mode)
+    sections = _load_sections()
+    if not form.validate_on_submit() or not _tidy_hosts(form) or not _are_valid(sections, Mode(form.mode.data)):
+        return _mail_services_page(form, settings.mode, sections)
     mode = Mode(form.mode.data)
     does = _consequences(settings.mode, mode)
     if does.stops and not form.confirmed.data:
-        return render_template("admin/confirm-mode.html", form=form, does=does, names=mode_names(), mode=mode)
+        typed = [pair for pair in request.form.items(multi=True) if pair[0] not in ("csrf_token", "confirmed")]
+        return render_template("admin/confirm-mode.html", typed=typed, does=does, names=mode_names(), mode=mode)
+    for section in sections:
+        section.save(g.db)
     service.save_settings(g.db, mode, text_of(form.private_hosts), text_of(form.cleartext_hosts))
     runtime().bus.ring(Bell(Topic.SETTINGS))
     flash(_("Saved. The mode is %(mode)s.", mode=mode_names()[mode]), "ok")
     return redirect(url_for("admin.mail_services"), 303)
 
 
-def _mail_services_page(form: MailServicesForm, mode: Mode) -> ResponseReturnValue:
+def _load_sections() -> Sequence[SettingsSection]:
+    """What extensions add to the form."""
+    sections = [make() for make in registry().settings_sections]
+    for section in sections:
+        section.load(g.db)
+    return sections
+
+
+def _are_valid(sections: Sequence[SettingsSection], mode: Mode) -> bool:
+    """Can all be saved?  Every one is asked, so that all that is wrong is said at once.  A button named `use` fills
+    fields: nothing is wrong, and nothing saved."""
+    if "use" in request.form:
+        return False
+    verdicts = [section.validate(mode) for section in sections]
+    return all(verdicts)
+
+
+def _mail_services_page(form: MailServicesForm, mode: Mode, sections: Sequence[SettingsSection]) -> ResponseReturnValue:
+    chosen = Mode(form.mode.data) if form.mode.data in list(Mode) else mode
     page = render_template(
         "admin/mail-services.html",
         form=form,
+        hosting_parts=[section.render(chosen) for section in sections],
         mode=mode,
         names=mode_names(),
         hosting_absent=why_no_hosting(),
         does={new: _consequences(mode, new) for new in Mode},
     )
-    return page, 422 if form.is_submitted() else 200
+    return page, 422 if form.is_submitted() and "use" not in request.form else 200
 
 
 def _consequences(old: Mode, new: Mode) -> Consequences:

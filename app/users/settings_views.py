@@ -13,6 +13,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from app.errors import BadInput, TooManyAttempts, VaultError
+from app.extensions import registry
 from app.mail_services.gate import switches_of_request
 from app.runtime import runtime
 from app.users import service, totp
@@ -55,7 +56,8 @@ def sections() -> Sequence[Section]:
         Entry(url_for("settings.profile"), _("Profile"), "user"),
         Entry(url_for("settings.security"), _("Sign-in and security"), "lock"),
     ]
-    return [Section(_("Mail"), [*accounts, reading]), Section(_("You"), you)]
+    hosting = [found for entry in registry().settings_entries if (found := entry()) is not None]
+    return [Section(_("Mail"), [*accounts, *hosting, reading]), Section(_("You"), you)]
 
 
 @bp.route("", methods=["GET", "POST"])

@@ -11,7 +11,10 @@ from app.mail_services.modes import Mode
 
 
 class SettingsSection(Protocol):
-    """One for each request: `load` it, `render` it, and when the form was sent `validate` and `save` it."""
+    """One for each request: `load` it, `render` it, and when the form was sent `validate` and `save` it.
+
+    Where a button named `use` sent the form, `load` fills in what it stands for: nothing is checked, nothing saved.
+    """
 
     def load(self, db: Session) -> None:
         """Take the values from the request where the form was sent, else from the database."""

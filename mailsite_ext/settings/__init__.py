@@ -1,0 +1,10 @@
+"""What an admin decides about hosting: the values, what they come to, and their part of the Mail Services form."""
+
+from __future__ import annotations
+
+from app.extension_api import Host
+from mailsite_ext.settings.section import MailsiteSection
+
+
+def register_settings(host: Host) -> None:
+    host.add_settings_section(MailsiteSection)

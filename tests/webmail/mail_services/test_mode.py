@@ -1,5 +1,7 @@
 """The one setting: four modes, a gate, and what is said before something stops (M1-M6)."""
 
+import sys
+
 import pytest
 
 from app import create_app, runtime
@@ -85,7 +87,13 @@ def test_nothing_is_said_to_stop_that_does_not_run(app):
     assert does == Consequences((), ("the Mail activity, for everybody", "adding external accounts"))
 
 
-def test_modes_that_host_are_shown_closed_with_the_reason(ada, db):
+@pytest.fixture
+def no_extension(monkeypatch):
+    """The extension does not import; asked for before the application is made."""
+    monkeypatch.setitem(sys.modules, "mailsite_ext", None)
+
+
+def test_modes_that_host_are_shown_closed_with_the_reason(no_extension, ada, db):
     page = ada.get("/admin/mail-services").text
     assert page.count("the MailSite extension is not installed on this server") == 2
     assert page.count(" disabled>") == 2
