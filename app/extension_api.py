@@ -44,6 +44,7 @@ from app.machines.kinds import ServiceKind, flask_command
 from app.machines.logs import MAIL_LOG, MailLog, log_file
 from app.mail_services.modes import SWITCHES, Mode, Switches
 from app.mail_services.service import current_mode
+from app.messages import decode
 from app.outbox.submitter import Envelope, MailSubmitter, Reply
 from app.outbox.submitters import SUBMITTERS
 from app.resolver import Answer, Outcome, Resolver
@@ -156,6 +157,7 @@ __all__ = [
     "choices",
     "count_attempt",
     "current_mode",
+    "decode",
     "flask_command",
     "forget_attempt",
     "log_file",

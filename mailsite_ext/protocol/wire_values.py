@@ -12,7 +12,7 @@ from typing import TypeAlias
 TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*+)"|~?\{([0-9]+)\}\r\n|([()])|([^\s()"{]+)|\s+')
 ESCAPE = re.compile(rb"\\(.)")
 
-Value: TypeAlias = "bytes | None | list[Value]"
+Value: TypeAlias = "bytes | list[Value] | None"
 Item: TypeAlias = tuple[int, int, Value]
 
 
