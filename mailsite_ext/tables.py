@@ -2,5 +2,6 @@
 
 from mailsite_ext.domains import models as domains
 from mailsite_ext.settings import models as settings
+from mailsite_ext.storage import models as storage
 
-__all__ = ["domains", "settings"]
+__all__ = ["domains", "settings", "storage"]

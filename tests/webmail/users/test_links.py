@@ -1,8 +1,11 @@
 """Registering, inviting, resetting and setting up, by links that work once."""
 
+import sys
+
 import pytest
 from sqlalchemy import select
 
+from app import create_app, runtime
 from app.mail_services.models import NoticeTransport, RegistrationPolicy
 from app.mail_services.modes import Mode
 from app.mail_services.service import current_mode
@@ -48,12 +51,23 @@ def test_an_older_set_up_link_ends_with_a_newer_one_and_with_an_admin(anonymous,
     assert find(db, NEW["email"]) is None
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"password": "short"}, {"email": "not an address"}, {"mode": "both"}, {"mode": "x"}, {"email": ""}]
-)
+@pytest.mark.parametrize("wrong", [{"password": "short"}, {"email": "not an address"}, {"mode": "x"}, {"email": ""}])
 def test_set_up_refuses_what_cannot_be(anonymous, db, set_up_link, wrong):
     assert anonymous.post(set_up_link, data={**NEW, "mode": "external", **wrong}).status_code == 422
     assert db.scalar(select(User)) is None
+
+
+@pytest.mark.parametrize(("absent", "status"), [(True, 422), (False, 303)])
+def test_set_up_takes_modes_that_host_with_the_extension_alone(config, clock, monkeypatch, absent, status):
+    if absent:
+        monkeypatch.setitem(sys.modules, "mailsite_ext", None)
+    parts = runtime.build(config, clock=clock)
+    app = create_app(parts=parts)
+    app.config["WTF_CSRF_ENABLED"] = False
+    with parts.public.session() as db:
+        link = f"/setup/{service.make_setup_link(db, clock.now())}"
+    assert app.test_client().post(link, data={**NEW, "mode": "both"}).status_code == status
+    parts.dispose()
 
 
 def test_the_sign_in_page_points_to_the_terminal_while_there_is_no_admin(anonymous, db, admin, with_password):
