@@ -1,21 +1,28 @@
-"""Reading the certificate of the mail listeners: an edge, for the pages and the agent."""
+"""Reading the certificate of the mail listeners: an edge, for the pages and the agent.
+
+The package cryptography is imported where it is used: a web process is 8 MiB smaller without it.
+"""
 
 from __future__ import annotations
 
 import ssl
 from datetime import datetime
 from pathlib import Path
-
-from cryptography import x509
+from typing import TYPE_CHECKING
 
 from app.extension_api import Config
 from mailsite_ext.settings.posture import NO_CERTIFICATE, Certificate, CertificateState
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 def load_certificate(config: Config, now: datetime) -> Certificate:
     """What TLS_CERTIFICATE_FILE and TLS_KEY_FILE hold; a fault of theirs is said in `error`, never raised."""
     if not config.tls_certificate_file:
         return NO_CERTIFICATE
+    from cryptography import x509
+
     try:
         tls_context(config)
         leaf = x509.load_pem_x509_certificates(Path(config.tls_certificate_file).read_bytes())[0]
@@ -36,6 +43,8 @@ def tls_context(config: Config) -> ssl.SSLContext:
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:
     """The DNS names of the certificate (RFC 9525 §2: the common name does not count)."""
+    from cryptography import x509
+
     try:
         found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):

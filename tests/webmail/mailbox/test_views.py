@@ -303,5 +303,5 @@ def test_a_list_costs_a_few_statements_however_much_there_is(browser, db, parts,
     sa.event.listen(parts.public.engine, "before_cursor_execute", note)
     browser.get(f"/mail/folder/{inbox.id}")
     sa.event.remove(parts.public.engine, "before_cursor_execute", note)
-    assert len(statements) <= 9, "\n".join(statements)
+    assert len(statements) <= 8, "\n".join(statements)
     assert not [statement for statement in statements if "count(" in statement.lower()]
