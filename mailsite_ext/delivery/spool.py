@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from mailsite_ext.errors import StorageFull
+from app.extension_api import MailError
+from mailsite_ext.errors import StorageDamaged, StorageFull
 from mailsite_ext.storage.values import Content
 
+log = logging.getLogger(__name__)
+
 IN_MEMORY_OCTETS = 128 * 1024
-LONGEST_HEADER_OCTETS = IN_MEMORY_OCTETS
 STALE_S = 24 * 60 * 60
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -31,7 +35,7 @@ class Spool:
         """The first IN_MEMORY_OCTETS or so; complete after `finish`."""
 
     def write(self, data: bytes) -> None:
-        """Raises StorageFull."""
+        """Raises StorageFull, StorageDamaged: nothing is left of the message then."""
         self.octets += len(data)
         if self._file >= 0:
             self._append([data])
@@ -59,9 +63,12 @@ class Spool:
         except OSError as error:
             raise self._fault(error) from None
 
-    def _fault(self, error: OSError) -> Exception:
+    def _fault(self, error: OSError) -> MailError:
         self.discard()
-        return StorageFull() if error.errno in _FULL else error
+        if error.errno in _FULL:
+            return StorageFull()
+        log.error("spool %s: %s", self._folder, error)
+        return StorageDamaged(str(error))
 
     def finish(self) -> Content:
         """The whole message, as the storage takes it."""
@@ -78,7 +85,8 @@ class Spool:
             os.close(self._file)
             self._file = -1
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # the storage has it, or the disk is broken: `sweep` comes later
+                self._path.unlink()
             self._path = None
         self._blocks = []
 

@@ -142,26 +142,34 @@ class Conversation:
 
     async def _take_next(self) -> bool:
         """Handle the next event; False: more bytes are needed."""
-        event: Event | None = None
-        try:
-            event = self._session.next_event()
-            if event is None:
-                return False
-            if isinstance(event, Chunk):
-                self._keep(event.data)
-                return True
-            self._note_heard()
-            reply = await self._decide(event)
-        except MailError as error:
-            self._note_heard()
-            reply = smtp_reply(error)
-        except Exception:
-            log.exception("conversation %s: a fault of ours", self._id)
-            reply = smtp_reply(MailError())
-        await self._answer(event, reply)
+        event = self._next_event()
+        if event is None:
+            return False
+        if isinstance(event, Chunk):
+            self._keep(event.data)
+            return True
+        self._note_heard()
+        await self._answer(event, event if isinstance(event, Reply) else await self._reply_to(event))
         return True
 
-    async def _answer(self, event: Event | None, reply: Reply) -> None:
+    def _next_event(self) -> Event | Reply | None:
+        """The next event, or what is said to that which cannot be one."""
+        try:
+            return self._session.next_event()
+        except MailError as error:
+            return smtp_reply(error)
+
+    async def _reply_to(self, event: Event) -> Reply:
+        """A fault of ours is one too: nobody has the message, and it may come again."""
+        try:
+            return await self._decide(event)
+        except MailError as error:
+            return smtp_reply(error)
+        except Exception:
+            log.exception("conversation %s: a fault of ours", self._id)
+            return smtp_reply(MailError())
+
+    async def _answer(self, event: Event | Reply, reply: Reply) -> None:
         self._say(self._session.answer(reply))
         if isinstance(event, StartTls) and reply.code == 220:
             await self._start_tls()

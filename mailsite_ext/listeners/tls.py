@@ -5,16 +5,56 @@ asyncio's own TLS keeps 256 KiB a connection; here all connections share one buf
 
 from __future__ import annotations
 
+import logging
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import cast
 
 from app.extension_api import ConnectionLost
 
+log = logging.getLogger(__name__)
+
 RECORD_OCTETS = 16 * 1024
 _plain = bytearray(RECORD_OCTETS)
 _plain_view = memoryview(_plain)
+
+
+class CertificateFiles:
+    """The context of the certificate as it is on disk now: renewing it needs no restart.
+
+    `load` makes a context of `files`, raising OSError (ssl.SSLError) where they are bad: the last good one stays then.
+    """
+
+    def __init__(self, load: Callable[[], ssl.SSLContext], files: Sequence[Path]) -> None:
+        self._load = load
+        self._files = files
+        self._seen: Sequence[tuple[int, int]] = []
+        self._seen = self._stamp()
+        self._context = _hardened(load())
+
+    def __call__(self) -> ssl.SSLContext:
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._seen = stamp
+            try:
+                self._context = _hardened(self._load())
+            except OSError as error:
+                log.error("the new certificate cannot be used, the old one stays: %s", error)
+        return self._context
+
+    def _stamp(self) -> Sequence[tuple[int, int]]:
+        with suppress(OSError):
+            found = [file.stat() for file in self._files]
+            return [(each.st_mtime_ns, each.st_size) for each in found]
+        return self._seen
+
+
+def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
+    """A peer may not make us shake hands over and over."""
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    return context
 
 
 class TlsLayer:
