@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from mailsite_ext.delivery import spool as spools
 from mailsite_ext.delivery.spool import IN_MEMORY_OCTETS, Spool, sweep
 from mailsite_ext.errors import StorageFull
 
@@ -53,7 +52,7 @@ def test_a_full_disk_says_so_and_leaves_nothing(tmp_path, monkeypatch, number):
         raise OSError(number, "full")
 
     spool = Spool(tmp_path)
-    monkeypatch.setattr(spools.os, "write", full)
+    monkeypatch.setattr("mailsite_ext.delivery.spool.os.write", full)
     with pytest.raises(StorageFull):
         spool.write(b"x" * (IN_MEMORY_OCTETS + 1))
     assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from mailsite_ext.delivery.verdict import JUNK, Facts, decide
-from mailsite_ext.settings.posture import Posture
+from mailsite_ext.settings.values import Posture
 from mailsite_ext.storage.values import FIRST_FOLDERS, INBOX
 
 

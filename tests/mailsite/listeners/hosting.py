@@ -24,7 +24,8 @@ from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.serve import Peers, Server
 from mailsite_ext.listeners.smtp import TOO_MANY, Reception
 from mailsite_ext.protocol.smtp_address import Address
-from mailsite_ext.settings.posture import ListenerRole, ListenerSpec, Posture, SignIn, TlsMode
+from mailsite_ext.settings.posture import ListenerRole, ListenerSpec, SignIn, TlsMode
+from mailsite_ext.settings.values import Posture
 from mailsite_ext.storage.values import Content, Delivery, Placement, Stored
 
 RECEPTION = ListenerSpec(

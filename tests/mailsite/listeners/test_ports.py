@@ -62,7 +62,7 @@ def test_a_privileged_port_says_what_to_do(monkeypatch):
     class Refusing(socket.socket):
         bind = refuse
 
-    monkeypatch.setattr(ports.socket, "socket", Refusing)
+    monkeypatch.setattr("mailsite_ext.listeners.ports.socket.socket", Refusing)
     with pytest.raises(CannotBind) as caught:
         ports.bind(("127.0.0.1",), 25)
     for word in ("port 25", "not permitted", "setcap", ".socket"):

@@ -54,7 +54,7 @@ def run(scene):
 
 async def closed(reader) -> bool:
     try:
-        return await asyncio.wait_for(reader.read(), 10) == b""
+        return not await asyncio.wait_for(reader.read(), 10)
     except ConnectionResetError:
         return True
 

@@ -20,7 +20,7 @@ from app.extension_api import MailLog
 from mailsite_ext.errors import MailboxFull, StorageFull
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners.exchange_log import ExchangeLog
-from mailsite_ext.settings.posture import Posture
+from mailsite_ext.settings.values import Posture
 from tests.mailsite.dialogs import Client
 from tests.mailsite.listeners.hosting import SPECS, hosting, octets_of
 
@@ -52,10 +52,9 @@ def running(authority, tmp_path):
 
 
 def send(host, name="reception", to=("bob@example.org",), sender="friend@far.example", message=MESSAGE, **options):
-    with smtplib.SMTP("127.0.0.1", host.ports[name], timeout=10) as client:
+    with smtplib.SMTP("localhost", host.ports[name], timeout=10) as client:
         client.ehlo("client.example")
         if options.pop("tls", False):
-            client._host = "localhost"
             client.starttls(context=host.client_context)
         if login := options.pop("login", None):
             client.login(*login)
@@ -200,10 +199,9 @@ def test_mail_of_people_here(running):
 )
 def test_where_auth_is_refused(running, name, tls, codes):
     host = running(name)
-    with smtplib.SMTP("127.0.0.1", host.ports[name], timeout=10) as client:
+    with smtplib.SMTP("localhost", host.ports[name], timeout=10) as client:
         client.ehlo()
         if tls:
-            client._host = "localhost"
             client.starttls(context=host.client_context)
             client.ehlo()
         assert not client.has_extn("auth")
