@@ -95,8 +95,7 @@ class FolderHistory:
             case MailboxLine():
                 self.mailbox = line
             case FolderLine():
-                self.folder = line
-                self._saw(line.uidnext - 1, line.highestmodseq)
+                self._become(line)
             case MessageLine():
                 self.messages[line.uid] = line
                 self._saw(line.uid, line.modseq)
@@ -113,6 +112,14 @@ class FolderHistory:
             yield replace(self.folder, uidnext=self.uidnext, highestmodseq=self.highestmodseq)
         yield from tombstones(self.gone.items())
         yield from (self.messages[uid] for uid in sorted(self.messages))
+
+    def _become(self, line: FolderLine) -> None:
+        """What becomes a mere name has no messages any more."""
+        self.folder = line
+        self._saw(line.uidnext - 1, line.highestmodseq)
+        if not line.selectable:
+            self.messages.clear()
+            self.gone.clear()
 
     def _flag(self, line: FlagsLine) -> None:
         self._saw(0, line.modseq)
@@ -255,7 +262,7 @@ def _say_flags(line: FlagsLine) -> str:
 
 def _read_flags(words: list[str]) -> FlagsLine:
     modseq, uids, *flags = words
-    return FlagsLine(int(modseq), _read_uids(uids), " ".join(flags))
+    return FlagsLine(int(modseq), read_uids(uids), " ".join(flags))
 
 
 def _say_gone(line: GoneLine) -> str:
@@ -264,10 +271,11 @@ def _say_gone(line: GoneLine) -> str:
 
 def _read_gone(words: list[str]) -> GoneLine:
     modseq, uids = words
-    return GoneLine(int(modseq), _read_uids(uids))
+    return GoneLine(int(modseq), read_uids(uids))
 
 
-def _read_uids(text: str) -> tuple[int, ...]:
+def read_uids(text: str) -> tuple[int, ...]:
+    """UIDs written as an IMAP set.  Raises ValueError."""
     spans = [(int(low), int(high or low)) for low, _, high in (member.partition(":") for member in text.split(","))]
     if sum(high - low + 1 for low, high in spans) > MOST_NAMED:
         raise ValueError("more UIDs than a folder has")

@@ -56,6 +56,13 @@ class JournalLog:
             for addition in step:
                 self._files.append(self._tree / addition.path, addition.lines, sync=False)
 
+    def take_back(self, step: Sequence[Addition]) -> None:
+        """Undo the last `add`, nobody having been told of it."""
+        self._files.truncate(self._log, self.size_octets() - len(render_step(step)))
+        for addition in step:
+            if (self._tree / addition.path).stat().st_size > addition.offset:
+                self._files.truncate(self._tree / addition.path, addition.offset)
+
     def announce(self) -> None:
         """Say that the tree itself is about to change: whoever finds this line last knows to look at all of it."""
         self._files.append(self._log, render_step([]))

@@ -1,0 +1,113 @@
+"""What a folder's journal and its message files together say, and what of it had to be mended."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass, field, replace
+
+from mailsite_ext.storage.catalogue_values import LockedFolder
+from mailsite_ext.storage.file_places import Place, message_files
+from mailsite_ext.storage.journal import JUMP, FolderLine, MessageLine, history_of, whole_lines
+
+
+@dataclass(slots=True)
+class History:
+    """A folder as the tree has it.
+
+    `gone`: UIDs and when.  `lost`: messages whose file is not there.  `found`: messages whose line is not there.
+    `strays`: files of no message, not to be shown to anybody.
+    """
+
+    folder: FolderLine
+    messages: dict[int, MessageLine]
+    gone: dict[int, int]
+    known_since: int
+    damaged: int = 0
+    jumped: bool = False
+    lost: list[int] = field(default_factory=list)
+    found: list[int] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    is_torn: bool = False
+
+    @property
+    def is_mended(self) -> bool:
+        """The journal does not say it yet."""
+        return self.jumped or self.is_torn
+
+    @property
+    def level(self) -> int:
+        """How loudly to speak of it."""
+        return logging.WARNING if self.damaged or self.lost or self.found or self.strays else logging.INFO
+
+    def summary(self) -> str:
+        return (
+            f"{len(self.messages)} messages; {len(self.lost)} without a file, {len(self.found)} without a line, "
+            f"{len(self.strays)} stray files, {self.damaged} damaged lines"
+        )
+
+
+def read_history(place: Place, folder: LockedFolder | None, now: int, *, jumps: bool) -> History:
+    """`folder`: what the index knows of it.  `jumps`: compare with the files, too, and skip 2^20."""
+    journal = place.journal.read_bytes() if place.journal.exists() else b""
+    told = history_of(journal)
+    line = told.folder or _made_up(folder, now)
+    history = History(
+        folder=replace(line, uidnext=told.uidnext, highestmodseq=told.highestmodseq),
+        messages=told.messages,
+        gone=told.gone,
+        known_since=folder.known_since if folder else told.highestmodseq,
+        damaged=told.damaged,
+        is_torn=whole_lines(journal) != len(journal),
+    )
+    if jumps or history.damaged or told.folder is None:
+        _compare_files(history, place)
+        _jump(history, folder)
+    return history
+
+
+def _made_up(folder: LockedFolder | None, now: int) -> FolderLine:
+    """For a journal that lost its first line."""
+    if folder is None:
+        return FolderLine(0, "F" + secrets.token_hex(12), now, None, True, True, 1, 1)
+    return FolderLine(
+        folder.id, folder.object_id, folder.uidvalidity, folder.role, folder.subscribed, folder.selectable, 1, 1
+    )
+
+
+def _compare_files(history: History, place: Place) -> None:
+    """A line without a file is a message that is gone; a file without a line, of a UID not given yet, one that came."""
+    files = dict(message_files(place.directory))
+    history.lost = [uid for uid, line in history.messages.items() if line.file not in files]
+    for uid in history.lost:
+        del history.messages[uid]
+    named = {line.file for line in history.messages.values()}
+    for file, told in files.items():
+        if file not in named:
+            _take(history, place, file, told)
+
+
+def _take(history: History, place: Place, file: str, uid: int | None) -> None:
+    if uid is None or uid < history.folder.uidnext or uid in history.messages or not history.folder.selectable:
+        history.strays.append(file)
+    else:
+        history.messages[uid] = _line_of(place, file, uid)
+        history.found.append(uid)
+
+
+def _line_of(place: Place, file: str, uid: int) -> MessageLine:
+    """Of a file that came without a line: it was being stored when the tree was copied."""
+    stat = (place.directory / file).stat()
+    at = int(stat.st_mtime)
+    return MessageLine(uid, 0, at, at, stat.st_size, file, "", "", "")
+
+
+def _jump(history: History, folder: LockedFolder | None) -> None:
+    last = max(history.messages, default=0)
+    uidnext = max(history.folder.uidnext, last + 1, folder.uidnext if folder else 1) + JUMP
+    modseq = max(history.folder.highestmodseq, folder.highestmodseq if folder else 1) + JUMP
+    history.folder = replace(history.folder, uidnext=uidnext, highestmodseq=modseq)
+    history.messages = {uid: replace(line, modseq=modseq) for uid, line in history.messages.items()}
+    history.gone = {}
+    history.known_since = modseq
+    history.jumped = True
