@@ -18,6 +18,7 @@ from app.actions.pending import hidden_uids
 from app.bus import Topic
 from app.engine import plan
 from app.engine.desk import Desk
+from app.engine.overlap import store_while_reading
 from app.engine.plan import KnownFolder
 from app.errors import NoSuchFolder
 from app.mirror import labels
@@ -26,7 +27,7 @@ from app.mirror.models import Folder, Message
 from app.sources import Delta, FolderState, MailSource, RemoteFolder, Role
 
 INBOX = RemoteFolder(name="INBOX", delimiter=None, role=Role.INBOX)
-STEP_MESSAGES = 2_000
+STEP_MESSAGES = 4_000
 """Older messages fetched before anything more urgent on the same session gets its turn."""
 INBOX_MESSAGES = 50
 """Of Gmail's inbox, fetched before older mail: a page of the list."""
@@ -200,6 +201,7 @@ class Backfill:
     _remaining: list[int] = field(default_factory=list)
     _started: FolderState | None = None
     _fetched: bool = False
+    _added: int = 0
 
     def step(self, source: MailSource) -> bool:
         """Fetch the next STEP_MESSAGES; False when the folder's oldest message has been reached."""
@@ -223,11 +225,18 @@ class Backfill:
 
     def _fetch(self, source: MailSource) -> None:
         step, self._remaining = self._remaining[:STEP_MESSAGES], self._remaining[STEP_MESSAGES:]
-        for messages in source.headers(self.folder.name, step) if step else ():
-            self._fetched = True
-            with self.desk.session() as db:
-                added = mirror.add_messages(db, self.folder.id, messages, turn=self.desk.gap.turn)
-            _note_done(self.desk, MailAccount.sync_done + added)
+        if not step:
+            return
+        self._fetched, self._added = True, 0
+        try:
+            headers = source.headers(self.folder.name, step)
+            store_while_reading(map(mirror.read_arrivals, headers), self._store)
+        finally:
+            _note_done(self.desk, MailAccount.sync_done + self._added)
+
+    def _store(self, arrivals: Sequence[mirror.Arrival]) -> None:
+        with self.desk.session() as db:
+            self._added += mirror.add_arrivals(db, self.folder.id, arrivals, turn=self.desk.gap.turn)
 
     def _end(self, source: MailSource) -> None:
         """Flags that changed while older messages were on their way, then done."""

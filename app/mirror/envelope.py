@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
+from functools import lru_cache
 
 from app.messages import decode
 from app.mirror.conversations import hash_octets, id_hash, links_of, message_ids
@@ -24,6 +25,7 @@ MAX_NAME_CHARS = 100
 MAX_ADDRESS_CHARS = 254
 MAX_RECIPIENTS = 10
 MAX_ID_CHARS = 998  # a line, RFC 5322 §2.1.1
+REMEMBERED_OCTETS = 200
 
 FOLD = re.compile(rb"\r?\n(?=[ \t])")
 # The pieces of an address list; the bounds keep a hostile one linear.
@@ -152,13 +154,23 @@ def first_mailbox(value: bytes) -> Mailbox:
     return next(iter(mailboxes(value, limit=1)), Mailbox("", ""))
 
 
-def mailboxes(value: bytes, *, limit: int) -> list[Mailbox]:
+def mailboxes(value: bytes, *, limit: int) -> Sequence[Mailbox]:
     """The first addresses of a list (RFC 5322 §3.4), at most `limit`, read leniently; groups are taken apart."""
+    return _remembered_mailboxes(value, limit) if len(value) <= REMEMBERED_OCTETS else _mailboxes(value, limit)
+
+
+@lru_cache(2048)
+def _remembered_mailboxes(value: bytes, limit: int) -> Sequence[Mailbox]:
+    """The same people write again and again, to the same ones."""
+    return _mailboxes(value, limit)
+
+
+def _mailboxes(value: bytes, limit: int) -> Sequence[Mailbox]:
     if not value or not limit:
-        return []
+        return ()
     text = decode.text(value[:MAX_LIST_OCTETS]) if not value.isascii() else value[:MAX_LIST_OCTETS].decode("ascii")
     if usual := USUAL_MAILBOX.fullmatch(text):
-        return [Mailbox(usual[1].strip(), usual[2])]
+        return (Mailbox(usual[1].strip(), usual[2]),)
     found: list[Mailbox] = []
     for piece in ADDRESSES.finditer(text):
         mailbox = _mailbox(piece[0].strip())
@@ -166,7 +178,7 @@ def mailboxes(value: bytes, *, limit: int) -> list[Mailbox]:
             found.append(mailbox)
         if len(found) == limit:
             break
-    return found
+    return tuple(found)
 
 
 def _mailbox(text: str) -> Mailbox:

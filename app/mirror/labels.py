@@ -97,8 +97,8 @@ def show(db: Session, folder_id: int, row_ids: Collection[int], *, counted: bool
 
 
 def show_new(db: Session, folder_id: int, uids: Collection[int], *, counted: bool) -> None:
-    """`show` for rows just inserted."""
-    if views := views_of(db, folder_id):
+    """`show` for rows just inserted that have labels."""
+    if uids and (views := views_of(db, folder_id)):
         for chunk in chunks(uids):
             here = (Message.folder_id == folder_id) & Message.uid.in_(chunk)
             _bring(db, {}, _wanted(db, views, here), views, counted=counted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import cast
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from app.mirror import rows
 from app.mirror.conversations import Linked, assign
 from app.mirror.counters import chunks
 from app.mirror.envelope import Envelope
+from app.mirror.many import insert_many
 from app.mirror.models import ConversationLink
 from app.mirror.rows import MESSAGE
 from app.sources import RemoteMessage
@@ -59,16 +61,19 @@ def _merge(db: Session, account_id: int, old: int, kept: int) -> None:
 
 
 def _store_links(db: Session, account_id: int, links: Mapping[int, int]) -> None:
-    if not links:
-        return
-    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
-    new = dialect.insert(LINK)
-    upsert = new.on_conflict_do_update(
-        index_elements=[LINK.c.account_id, LINK.c.id_hash], set_={"conversation_id": new.excluded.conversation_id}
-    )
     values = [
         {"account_id": account_id, "id_hash": link, "conversation_id": conversation}
         for link, conversation in links.items()
     ]
+    upsert = _upsert(db.get_bind().dialect.name)
     for chunk in chunks(values, LINKS_AT_ONCE):
-        db.execute(upsert, chunk)
+        insert_many(db, upsert, chunk)
+
+
+@cache
+def _upsert(dialect_name: str) -> sa.Insert:
+    new = (postgresql if dialect_name == "postgresql" else sqlite).insert(LINK)
+    upsert: sa.Insert = new.on_conflict_do_update(
+        index_elements=[LINK.c.account_id, LINK.c.id_hash], set_={"conversation_id": new.excluded.conversation_id}
+    )
+    return upsert

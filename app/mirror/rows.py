@@ -22,10 +22,13 @@ from app.errors import NotFound
 from app.mirror import flags as mail_flags
 from app.mirror import labels
 from app.mirror.counters import chunks, count
+from app.mirror.many import insert_many
 from app.mirror.models import Message
 
 MESSAGE = cast(sa.Table, Message.__table__)
+INSERT = insert(MESSAGE)
 MAX_LABELS_CHARS = 2_000
+ADDED_AT_ONCE = 1_000
 
 
 def lock_account(db: Session, account_id: int) -> None:
@@ -123,10 +126,10 @@ def remove(db: Session, account_id: int, folder_id: int, row_ids: Collection[int
 
 def add(db: Session, account_id: int, folder_id: int, rows: Sequence[dict[str, Any]], *, counted: bool = True) -> None:
     """Insert rows of one folder, `leads` worked out here; `counted`: the counters do not know them yet."""
-    for chunk in chunks(rows):
+    for chunk in chunks(rows, ADDED_AT_ONCE):
         _crown_new(db, account_id, folder_id, chunk)
-        db.execute(insert(MESSAGE), chunk)
-        labels.show_new(db, folder_id, [row["uid"] for row in chunk], counted=counted)
+        insert_many(db, INSERT, chunk)
+        labels.show_new(db, folder_id, [row["uid"] for row in chunk if row["labels"]], counted=counted)
     if counted:
         count(db, folder_id, total=len(rows), unread=sum(not row["seen"] for row in rows))
 

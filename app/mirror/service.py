@@ -32,11 +32,14 @@ from app.mirror.rows import MESSAGE, label_lines
 from app.sources import Delta, RemoteMessage, StoreFlags, StoreLabels
 
 __all__ = [
+    "Arrival",
+    "add_arrivals",
     "add_messages",
     "apply_delta",
     "get_role_folder",
     "known_uids",
     "mark_complete",
+    "read_arrivals",
     "store_folders",
     "store_previews",
 ]
@@ -73,27 +76,28 @@ def apply_delta(db: Session, folder_id: int, delta: Delta, asked_at: datetime) -
     return labels.take_changed(db) | ({folder_id} if changed else set())
 
 
-def add_messages(db: Session, folder_id: int, messages: Sequence[RemoteMessage], *, turn: Turn = nullcontext) -> int:
-    """Store older messages of a folder; those it has already stay as they are.  How many were new.
+def add_messages(db: Session, folder_id: int, messages: Sequence[RemoteMessage]) -> int:
+    """Store older messages of a folder; those it has already stay as they are.  How many were new."""
+    return add_arrivals(db, folder_id, read_arrivals(messages))
 
-    `turn` is entered around each write, after the headers were read: a bulk writer waits its turn there.
-    """
+
+def add_arrivals(db: Session, folder_id: int, arrivals: Sequence[Arrival], *, turn: Turn = nullcontext) -> int:
+    """The same, of messages whose envelopes were read; `turn` is entered around each write: bulk waits its turn."""
     added = 0
-    for chunk in chunks(messages, COMMIT_MESSAGES):
-        arrivals = _read(chunk)
+    for chunk in chunks(arrivals, COMMIT_MESSAGES):
         with turn():
             folder = _lock_folder(db, folder_id)
-            known = _known(db, folder_id, [message.uid for message in chunk])
+            known = _mirrored(db, folder_id, [message.uid for message, _ in chunk])
             hidden = hidden_uids(db, folder.account_id, folder_id)
-            new = [a for a in arrivals if a[0].uid not in known and a[0].uid not in hidden]
+            new = [a for a in chunk if a[0].uid not in known and a[0].uid not in hidden]
             _insert(db, folder, new, Overlay())
             _commit(db)
         added += len(new)
     return added
 
 
-def _read(messages: Sequence[RemoteMessage]) -> Sequence[Arrival]:
-    """Their envelopes, worked out before any lock is taken: parsing holds no other writer up."""
+def read_arrivals(messages: Sequence[RemoteMessage]) -> Sequence[Arrival]:
+    """Messages with their envelopes, worked out before any lock is taken: parsing holds no other writer up."""
     return [(message, read_envelope(message.header)) for message in messages]
 
 
@@ -208,6 +212,14 @@ def _changes(actions: Sequence[Action]) -> Iterator[StoreFlags | StoreLabels]:
             yield kind("", tuple(action.uids), frozenset(action.add), frozenset(action.remove))
 
 
+def _mirrored(db: Session, folder_id: int, uids: Sequence[int]) -> Set[int]:
+    """Which of the UIDs have rows.  Most lie close together: one look along the index is then all it takes."""
+    here = select(MESSAGE.c.uid).where(MESSAGE.c.folder_id == folder_id)
+    if max(uids) - min(uids) < 4 * len(uids):
+        return set(db.scalars(here.where(MESSAGE.c.uid.between(min(uids), max(uids)))))
+    return set(db.scalars(here.where(MESSAGE.c.uid.in_(uids))))
+
+
 def _known(db: Session, folder_id: int, uids: Sequence[int]) -> Mapping[int, Known]:
     columns = [MESSAGE.c[name] for name in _KNOWN_COLUMNS]
     found = {}
@@ -231,7 +243,7 @@ def _carry_out(db: Session, folder: Folder, plan: Plan, overlay: Overlay) -> Non
     if plan.modseqs:
         modseqs = [{"row_id": row_id, "told": modseq} for row_id, modseq in plan.modseqs.items()]
         db.execute(by_id.values(modseq=sa.bindparam("told")), modseqs)
-    _insert(db, folder, _read(plan.insert), overlay)
+    _insert(db, folder, read_arrivals(plan.insert), overlay)
 
 
 def _insert(db: Session, folder: Folder, arrivals: Sequence[Arrival], overlay: Overlay) -> None:

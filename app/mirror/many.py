@@ -1,0 +1,70 @@
+"""Many rows of one INSERT, handed to the driver at once.  For services only: nothing here commits.
+
+SQLAlchemy's way with the parameters of each row costs as much as SQLite's insertion of it.  And SQLite's driver gives
+the interpreter away at every row it steps over, which a thread that parses beside it gives back a millisecond later:
+so as many rows as may be go into one statement, which is one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Dialect
+from sqlalchemy.orm import Session
+
+from app.mirror.counters import chunks
+
+MAX_PARAMETERS = 32_766  # of a statement, in SQLite
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The driver's SQL for one row; the places of its parameters by column (none: they go by name); conversions."""
+
+    sql: str
+    places: tuple[str, ...]
+    converters: Sequence[tuple[str, Callable[[Any], Any]]]
+
+    def converted(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        values = dict(row)
+        for name, convert in self.converters:
+            values[name] = convert(values[name])
+        return values
+
+
+def insert_many(db: Session, statement: sa.Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert `rows`, which all have the same keys; `statement` is a module's own and always the same object."""
+    if not rows:
+        return
+    connection = db.connection()
+    prepared = _prepared(statement, tuple(rows[0]), connection.dialect)
+    values = map(prepared.converted, rows)
+    if not prepared.places:
+        connection.exec_driver_sql(prepared.sql, list(values))
+        return
+    for chunk in chunks(values, MAX_PARAMETERS // len(prepared.places)):
+        connection.exec_driver_sql(_for_rows(prepared, len(chunk)), _flat(chunk, prepared.places))
+
+
+def _flat(rows: Iterable[Mapping[str, Any]], places: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(chain.from_iterable(map(row.__getitem__, places) for row in rows))
+
+
+def _for_rows(prepared: Prepared, number: int) -> str:
+    one = f"({', '.join('?' * len(prepared.places))})"
+    return prepared.sql.replace(one, ", ".join([one] * number), 1)
+
+
+@lru_cache(32)
+def _prepared(statement: sa.Insert, keys: tuple[str, ...], dialect: Dialect) -> Prepared:
+    """Drivers take bool as it is."""
+    compiled = statement.compile(dialect=dialect, column_keys=list(keys))
+    kinds = ((name, statement.table.c[name].type.dialect_impl(dialect)) for name in keys)
+    found = ((name, kind.bind_processor(dialect)) for name, kind in kinds if not isinstance(kind, sa.Boolean))
+    converters = [(name, convert) for name, convert in found if convert is not None]
+    return Prepared(str(compiled), tuple(getattr(compiled, "positiontup", None) or ()), converters)
