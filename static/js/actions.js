@@ -10,6 +10,7 @@ const marks = { read: { unread: false }, unread: { unread: true }, star: { starr
 let refresh = () => {};
 let number = 0;
 let running = 0;
+let newest = 0; // the newest deed a toast told of
 
 // How many deeds were begun so far, and whether one has not been answered yet.
 export const begun = () => number;
@@ -35,12 +36,15 @@ export async function act(what, ids = chosen(), { quiet = false } = {}) {
   if (!ids.length) return;
   const verb = what.split(":")[0];
   const rows = ids.map(list.rowOf).filter(Boolean);
-  number += 1;
+  const mine = ++number;
   running += 1;
   const restore = leaving.has(verb) ? take(rows, ids) : change(rows, marks[verb]);
   try {
-    const told = await post(form.action, body(what, ids));
-    if (!quiet && told.words) toast(told.words, { onUndo: told.undo ? () => undo(told.undo) : undefined });
+    const answer = await post(form.action, body(what, ids));
+    if (!quiet && answer.words && mine > newest) {
+      newest = mine; // one answered late says nothing: Undo takes back the newest
+      toast(answer.words, { onUndo: answer.undo ? () => undo(answer.undo) : undefined });
+    }
   } catch (error) {
     restore();
     toast(error.message, { stays: true });
