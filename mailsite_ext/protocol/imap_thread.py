@@ -183,7 +183,7 @@ def _subject(root: Node) -> tuple[str, bool]:
 def _chosen(subjects: Mapping[Node, tuple[str, bool]]) -> dict[str, Node]:
     """Who stands for each subject: a node without a message before one with, no answer before an answer."""
     table: dict[str, Node] = {}
-    for root, (subject, is_answer) in subjects.items():
+    for root, (subject, _) in subjects.items():
         other = table.get(subject)
         if subject and (other is None or _is_better(root, other, subjects)):
             table[subject] = root
