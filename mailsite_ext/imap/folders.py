@@ -1,0 +1,149 @@
+"""CREATE, DELETE, RENAME, SUBSCRIBE, STATUS, NAMESPACE and quota (RFC 9051 §6.3, RFC 6154, RFC 8438, RFC 9208)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from app.extension_api import NoSuchFolder, Role
+from mailsite_ext.imap.account import Account
+from mailsite_ext.imap.news import tell_news
+from mailsite_ext.protocol.imap_commands import (
+    Create,
+    Delete,
+    GetQuota,
+    GetQuotaRoot,
+    Namespace,
+    Rename,
+    SetQuota,
+    Status,
+    Subscribe,
+    Unsubscribe,
+)
+from mailsite_ext.protocol.imap_data import astring, folder_name, status_line, status_response, untagged
+from mailsite_ext.protocol.imap_limits import BadCommand
+from mailsite_ext.storage.values import StoredFolder
+
+SPECIAL_USES = {
+    Role.DRAFTS: "\\Drafts",
+    Role.SENT: "\\Sent",
+    Role.ARCHIVE: "\\Archive",
+    Role.JUNK: "\\Junk",
+    Role.TRASH: "\\Trash",
+    Role.FLAGGED: "\\Flagged",
+    Role.ALL: "\\All",
+}
+ROLES = {use.lower(): role for role, use in SPECIAL_USES.items() if role not in (Role.ALL, Role.FLAGGED)}
+
+
+def create(account: Account, command: Create) -> Iterator[bytes]:
+    made = account.storage.create_folder(account.mailbox, command.folder, _role(command.special_uses))
+    yield status_line(command.tag, "OK", "made", f"MAILBOXID ({made.object_id})")
+
+
+def _role(uses: tuple[str, ...]) -> Role | None:
+    """Raises BadCommand for uses we do not keep, or more than one (RFC 6154 §3)."""
+    if not uses:
+        return None
+    if len(uses) > 1 or uses[0].lower() not in ROLES:
+        raise BadCommand("A folder cannot have that use here", code="USEATTR", condition="NO")
+    return ROLES[uses[0].lower()]
+
+
+def delete(account: Account, command: Delete) -> Iterator[bytes]:
+    folder = _any_folder(account, command.folder)
+    if account.view and account.view.folder_id == folder.id:
+        account.view = None
+    account.storage.delete_folder(folder.id)
+    yield status_line(command.tag, "OK", "removed")
+
+
+def _any_folder(account: Account, name: str) -> StoredFolder:
+    folder = account.storage.find_folder(account.mailbox, name)
+    if folder is None:
+        raise NoSuchFolder(name)
+    return folder
+
+
+def rename(account: Account, command: Rename) -> Iterator[bytes]:
+    account.storage.rename_folder(_any_folder(account, command.folder).id, command.new_name)
+    yield from tell_news(account)
+    yield status_line(command.tag, "OK", "renamed")
+
+
+def subscribe(account: Account, command: Subscribe) -> Iterator[bytes]:
+    account.storage.subscribe(_any_folder(account, command.folder).id, subscribed=True)
+    yield status_line(command.tag, "OK", "subscribed")
+
+
+def unsubscribe(account: Account, command: Unsubscribe) -> Iterator[bytes]:
+    """A name that is not there is not subscribed to either."""
+    folder = account.storage.find_folder(account.mailbox, command.folder)
+    if folder is not None:
+        account.storage.subscribe(folder.id, subscribed=False)
+    yield status_line(command.tag, "OK", "unsubscribed")
+
+
+ITEMS: Mapping[str, Callable[[StoredFolder], int | str]] = {
+    "MESSAGES": lambda folder: folder.messages,
+    "RECENT": lambda _folder: 0,
+    "UIDNEXT": lambda folder: folder.uidnext,
+    "UIDVALIDITY": lambda folder: folder.uidvalidity,
+    "UNSEEN": lambda folder: folder.unseen,
+    "DELETED": lambda folder: folder.deleted,
+    "SIZE": lambda folder: folder.octets,
+    "HIGHESTMODSEQ": lambda folder: folder.highestmodseq,
+    "MAILBOXID": lambda folder: folder.object_id,
+}
+
+
+def status(account: Account, command: Status) -> Iterator[bytes]:
+    folder = account.get_folder(command.folder)
+    if "HIGHESTMODSEQ" in command.items:
+        account.enabled.add("CONDSTORE")  # RFC 7162 §3.1.8
+    yield status_of(account, folder, command.items)
+    yield from tell_news(account)
+    yield status_line(command.tag, "OK", "done")
+
+
+def status_of(account: Account, folder: StoredFolder, items: tuple[str, ...]) -> bytes:
+    """Answered from the folder's counters alone.  Raises BadCommand for an item nobody knows."""
+    unknown = [item for item in items if item not in ITEMS]
+    if unknown:
+        raise BadCommand("STATUS has no such item")
+    return status_response(folder.name, {item: ITEMS[item](folder) for item in items}, utf8=account.is_utf8)
+
+
+def namespace(_account: Account, command: Namespace) -> Iterator[bytes]:
+    """One personal namespace without a prefix (RFC 2342)."""
+    yield untagged(b'NAMESPACE (("" "/")) NIL NIL')
+    yield status_line(command.tag, "OK", "done")
+
+
+ROOT = ""
+
+
+def get_quota(account: Account, command: GetQuota) -> Iterator[bytes]:
+    if command.root != ROOT:
+        raise BadCommand("There is no such quota root", code="NONEXISTENT", condition="NO")
+    yield _quota_line(account)
+    yield status_line(command.tag, "OK", "done")
+
+
+def get_quota_root(account: Account, command: GetQuotaRoot) -> Iterator[bytes]:
+    folder = _any_folder(account, command.folder)
+    yield untagged(b"QUOTAROOT", folder_name(folder.name, utf8=account.is_utf8), astring(ROOT.encode()))
+    yield _quota_line(account)
+    yield status_line(command.tag, "OK", "done")
+
+
+def _quota_line(account: Account) -> bytes:
+    """STORAGE in units of 1,024 octets, rounded up (RFC 9208 §5.1); without a limit none is named."""
+    quota = account.storage.quota(account.mailbox)
+    shown = b""
+    if quota.limit_octets is not None:
+        shown = b"STORAGE %d %d" % (-(-quota.used_octets // 1024), quota.limit_octets // 1024)
+    return untagged(b"QUOTA", astring(ROOT.encode()), b"(" + shown + b")")
+
+
+def set_quota(_account: Account, _command: SetQuota) -> Iterator[bytes]:
+    raise BadCommand("Quotas are set by the administrator", code="NOPERM", condition="NO")

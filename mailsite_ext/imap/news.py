@@ -1,0 +1,95 @@
+"""Telling a client what others did to its selected folder (RFC 9051 §7.4.1, §7.5.1; RFC 7162 §3.2.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.extension_api import NoSuchFolder
+from mailsite_ext.imap.account import Account
+from mailsite_ext.imap.view import View
+from mailsite_ext.protocol.imap_data import flag_list, vanished_response
+from mailsite_ext.protocol.imap_limits import BadCommand
+from mailsite_ext.storage.values import StoredFolder
+
+
+def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -> Iterator[bytes]:
+    """Everything that happened since the client was last told.
+
+    `expunges` False: messages keep their numbers for now.  Changes made at `own_modseq` were told already by the
+    command that made them.  Raises BadCommand (BYE) if the folder itself is gone.
+    """
+    view = account.view
+    if view is None:
+        return
+    folder = _folder_of(account, view)
+    if folder.highestmodseq == view.modseq and not (expunges and view.gone):
+        return
+    changes = account.storage.changes(view.folder_id, view.modseq)
+    known = [change for change in changes.changed if change[0] < view.uidnext]
+    new = [change for change in changes.changed if change[0] >= view.uidnext]
+    gone = view.gone | set(changes.vanished)
+    view.modseq, view.uidnext = changes.folder.highestmodseq, max(view.uidnext, changes.folder.uidnext)
+    if expunges:
+        yield from _tell_gone(account, view, gone)
+    view.gone = frozenset() if expunges else frozenset(gone)
+    if new:
+        view.with_new(uid for uid, _modseq, _flags in new)
+        yield from exists_lines(account, view)
+    yield from tell_keywords(view, changes.folder)
+    yield from _tell_flags(account, view, [change for change in known if change[1] != own_modseq])
+
+
+def _folder_of(account: Account, view: View) -> StoredFolder:
+    try:
+        return account.storage.get_folder(view.folder_id)
+    except NoSuchFolder:
+        account.view = None
+        raise BadCommand("The selected folder was removed", code="UNAVAILABLE", is_fatal=True) from None
+
+
+def _tell_gone(account: Account, view: View, gone: frozenset[int] | set[int]) -> Iterator[bytes]:
+    vanished = sorted(uid for uid in gone if view.find_number(uid))
+    numbers = view.without(vanished)
+    if account.has_qresync and vanished:
+        yield vanished_response(vanished, is_earlier=False)
+    elif numbers:
+        yield b"".join([b"* %d EXPUNGE\r\n" % number for number in numbers])
+
+
+def exists_lines(account: Account, view: View) -> Iterator[bytes]:
+    yield b"* %d EXISTS\r\n" % len(view.uids)
+    if not account.is_rev2:
+        yield b"* 0 RECENT\r\n"
+
+
+def _tell_flags(account: Account, view: View, changed: list[tuple[int, int, str]]) -> Iterator[bytes]:
+    lines = [
+        flags_line(account, number, uid, modseq, flags)
+        for uid, modseq, flags in changed
+        if (number := view.find_number(uid))
+    ]
+    yield b"".join(lines)
+
+
+def flags_line(account: Account, number: int, uid: int, modseq: int, flags: str, *, with_uid: bool = False) -> bytes:
+    """An untagged FETCH with a message's flags, and its MODSEQ once the client knows of such (RFC 7162 §3.1.4)."""
+    items = b"FLAGS (%b)" % flags.encode()
+    if with_uid or account.has_qresync:
+        items = b"UID %d " % uid + items
+    if account.has_condstore:
+        items += b" MODSEQ (%d)" % modseq
+    return b"* %d FETCH (%b)\r\n" % (number, items)
+
+
+SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
+
+
+def tell_keywords(view: View, folder: StoredFolder) -> Iterator[bytes]:
+    """The FLAGS response, where a keyword is new: before it is seen on a message (RFC 9051 §7.3.5)."""
+    if view.keywords != folder.keywords:
+        view.keywords = folder.keywords
+        yield flags_response(folder)
+
+
+def flags_response(folder: StoredFolder) -> bytes:
+    return b"* FLAGS " + flag_list((*SYSTEM_FLAGS, *folder.keywords)) + b"\r\n"

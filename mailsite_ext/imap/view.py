@@ -1,0 +1,80 @@
+"""What one client knows of the folder it has selected: which message has which number (RFC 9051 §2.3.1.2).  Pure."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mailsite_ext.protocol.imap_limits import BadCommand
+from mailsite_ext.protocol.sequence_sets import SequenceSet
+from mailsite_ext.storage.values import Uids
+
+
+def packed(uids: Iterable[int] = ()) -> Uids:
+    return array("Q", uids)
+
+
+@dataclass(slots=True)
+class View:
+    """The selected folder as its client knows it; message number n is `uids[n - 1]`.
+
+    `uids` may be shared by sessions of this process: it is replaced, never changed.  What `modseq` has not seen yet
+    the client has not been told; `gone` are messages it still counts though they were expunged, because it could not
+    be told in the middle of a command (RFC 9051 §7.5.1).
+    """
+
+    folder_id: int
+    is_read_only: bool
+    uids: Uids
+    uidnext: int
+    modseq: int
+    keywords: tuple[str, ...] = ()  # those told in the last FLAGS response
+    gone: frozenset[int] = frozenset()
+    saved: Uids = field(default_factory=packed)  # the `$` of RFC 9051 §6.4.4.1, as UIDs
+
+    def find_number(self, uid: int) -> int:
+        """The message's number; 0 for a UID the client does not know."""
+        at = bisect_left(self.uids, uid)
+        return at + 1 if at < len(self.uids) and self.uids[at] == uid else 0
+
+    def numbers_of(self, uids: Iterable[int]) -> list[int]:
+        return [number for uid in uids if (number := self.find_number(uid))]
+
+    def chosen(self, messages: SequenceSet, *, is_uid: bool) -> Uids:
+        """The UIDs of the messages a set names; UIDs that are not there name nothing (RFC 9051 §6.4.9).
+
+        Raises BadCommand for a message number above the number of messages.
+        """
+        if messages.is_saved:
+            return self.saved
+        return self._by_uid(messages) if is_uid else self._by_number(messages)
+
+    def _by_uid(self, messages: SequenceSet) -> Uids:
+        found = packed()
+        for low, high in messages.spans(self.uids[-1] if self.uids else 0):
+            found.extend(self.uids[bisect_left(self.uids, low) : bisect_right(self.uids, high)])
+        return found
+
+    def _by_number(self, messages: SequenceSet) -> Uids:
+        spans = messages.spans(len(self.uids))
+        if not spans or spans[-1][1] > len(self.uids):
+            raise BadCommand("There is no message with such a number")
+        found = packed()
+        for low, high in spans:
+            found.extend(self.uids[low - 1 : high])
+        return found
+
+    def without(self, vanished: Iterable[int]) -> list[int]:
+        """Take messages out; the numbers to be told in EXPUNGE responses, in an order in which each is right."""
+        places = sorted((at for uid in vanished if (at := self.find_number(uid))), reverse=True)
+        kept = packed(self.uids)
+        for place in places:
+            del kept[place - 1]
+        self.uids = kept
+        return places
+
+    def with_new(self, uids: Iterable[int]) -> None:
+        """Add messages that came, their UIDs above all known ones."""
+        self.uids = self.uids + packed(uids)

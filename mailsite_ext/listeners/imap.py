@@ -1,0 +1,374 @@
+"""The IMAP listener: reads commands, has them carried out in threads, writes what they say (RFC 9051)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.extension_api import Clock, ConnectionLost, LoginRefused, MailError
+from mailsite_ext.domains.directory import Hosted
+from mailsite_ext.errors import CommandNotOffered, LoginCancelled, NoSuchMailbox, TlsRequired
+from mailsite_ext.imap import appending
+from mailsite_ext.imap.account import Account
+from mailsite_ext.imap.carry_out import carry_out, guarded
+from mailsite_ext.imap.news import tell_news
+from mailsite_ext.limits import Limits
+from mailsite_ext.listeners.imap_uploads import Uploads
+from mailsite_ext.listeners.serve import Connection
+from mailsite_ext.listeners.sign_in import KnowsLogins, SignIn
+from mailsite_ext.protocol import imap_commands as c
+from mailsite_ext.protocol.imap_data import status_line
+from mailsite_ext.protocol.imap_grammar import decode_sasl
+from mailsite_ext.protocol.imap_limits import BadCommand, ImapLimits
+from mailsite_ext.protocol.imap_reader import (
+    CommandReader,
+    ContinuationWanted,
+    Event,
+    Line,
+    LiteralBegins,
+    LiteralChunk,
+    LiteralEnds,
+)
+from mailsite_ext.protocol.imap_session import Offer, State, capabilities, require_allowed
+from mailsite_ext.replies import imap_reply
+from mailsite_ext.settings.posture import ListenerSpec
+from mailsite_ext.storage.bells import FolderBells
+from mailsite_ext.storage.engine import StorageEngine
+
+T = TypeVar("T")
+
+TOO_MANY = b"* BYE [UNAVAILABLE] too many connections, try later\r\n"
+OUTPUT_OCTETS = 128 * 1024  # made in a thread before they are written
+LOOK_S = 15.0  # how often IDLE looks by itself: bells may be lost
+GO_ON = b"+ go on\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Everything a conversation needs; one for each listener."""
+
+    spec: ListenerSpec
+    limits: Limits
+    storage: StorageEngine
+    bells: FolderBells
+    logins: KnowsLogins
+    clock: Clock
+    spool_folder: Path
+    threads: Executor
+
+    async def serve(self, connection: Connection) -> None:
+        """The handler of a Server."""
+        await Conversation(self, connection).run()
+
+    def reading_limits(self) -> ImapLimits:
+        return ImapLimits(
+            line_octets=self.limits.imap_line_octets,
+            literal_octets=self.limits.imap_literal_octets,
+            literals_octets=self.limits.imap_literals_octets,
+            literals_a_command=self.limits.imap_literals,
+            message_octets=self.limits.message_octets,
+        )
+
+
+class Conversation:
+    """One client and what it has asked for so far."""
+
+    def __init__(self, access: Access, connection: Connection) -> None:
+        self._at = access
+        self._connection = connection
+        self._reader = CommandReader(access.reading_limits())
+        self._account: Account | None = None
+        self._hidden: frozenset[str] = frozenset()
+        self._is_over = False
+        self._bad_commands = 0
+        self._uploads = Uploads(access.spool_folder)
+
+    @property
+    def state(self) -> State:
+        if self._is_over:
+            return State.LOGGED_OUT
+        if self._account is None:
+            return State.NOT_SIGNED_IN
+        return State.SELECTED if self._account.view else State.SIGNED_IN
+
+    async def run(self) -> None:
+        self._write(status_line(b"", "OK", "Satchel is ready", self._capabilities()))
+        try:
+            while not self._is_over:
+                event = await self._next_event()
+                self._connection.is_busy = True
+                await self._answer(event)
+                self._connection.is_busy = False
+                await self._connection.drain()
+        except ConnectionLost:
+            raise
+        except MailError as error:  # too slow, too much, or we are stopping
+            self._write(b"* BYE " + imap_reply(error).partition(" ")[2].encode() + b"\r\n")
+        finally:
+            self._uploads.discard()
+
+    def _write(self, data: bytes) -> None:
+        self._connection.write(data)
+
+    def _capabilities(self) -> str:
+        offer = Offer(
+            self._at.limits.message_octets,
+            starttls=self._connection.can_start_tls,
+            sign_in=self._may_sign_in(),
+            hidden=self._hidden,
+        )
+        return "CAPABILITY " + capabilities(self.state, offer)
+
+    def _may_sign_in(self) -> bool:
+        connection = self._connection
+        return self._at.spec.offers_sign_in(from_loopback=connection.is_from_loopback, over_tls=connection.is_tls)
+
+    async def _next_event(self) -> Event:
+        """Bad commands are answered here.  Raises ConnectionLost when the client is done."""
+        while True:
+            try:
+                event = self._reader.next_event()
+            except BadCommand as fault:
+                self._refuse(fault)
+                continue
+            if event is not None:
+                return event
+            await self._connection.drain()
+            data = await self._connection.read()
+            if not data:
+                raise ConnectionLost
+            self._reader.feed(data)
+
+    def _refuse(self, fault: BadCommand) -> None:
+        """Raises ConnectionLost after one that ends the connection, and for strangers who know no IMAP."""
+        self._bad_commands += 1
+        self._write(fault.line())
+        if fault.is_fatal or (self._account is None and self._bad_commands > self._at.limits.bad_commands):
+            raise ConnectionLost
+
+    async def _answer(self, event: Event) -> None:
+        try:
+            await self._take(event)
+        except BadCommand as fault:
+            if fault.tag is None and isinstance(event, c.Command):
+                fault.tag = event.tag
+            self._refuse(fault)
+        except MailError as error:
+            if isinstance(error, ConnectionLost) or not isinstance(event, c.Command):
+                raise
+            self._write(event.tag + b" " + imap_reply(error).encode() + b"\r\n")
+
+    async def _take(self, event: Event) -> None:
+        if isinstance(event, ContinuationWanted):
+            self._write(GO_ON)
+        elif isinstance(event, LiteralBegins):
+            await self._begin_message(event)
+        elif isinstance(event, LiteralChunk):
+            self._uploads.write(event.data)
+        elif isinstance(event, LiteralEnds):
+            self._uploads.end_message()
+        elif isinstance(event, c.Command):
+            require_allowed(self.state, event)
+            self._bad_commands = 0
+            await self._carry_out(event)
+
+    async def _carry_out(self, command: c.Command) -> None:
+        own = OWN.get(type(command))
+        if own is not None:
+            await own(self, command)
+        elif self._account is None:  # NOOP
+            self._write(status_line(command.tag, "OK", "done"))
+        else:
+            await self._write_all(carry_out(self._account, command))
+            self._reader.utf8 = self._account.is_utf8
+
+    # Carried out in threads
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._at.threads, work)
+
+    async def _write_all(self, responses: Iterator[bytes]) -> None:
+        """Made in a thread, some OUTPUT_OCTETS at a time: a client that reads slowly costs no memory."""
+        more = True
+        while more:
+            data, more = await self._in_thread(lambda: _some(responses))
+            self._write(data)
+            await self._connection.drain()
+
+    # Commands of the connection itself
+
+    async def _tell_capabilities(self, command: c.Capability) -> None:
+        self._write(b"* " + self._capabilities().encode() + b"\r\n" + status_line(command.tag, "OK", "done"))
+
+    async def _log_out(self, command: c.Logout) -> None:
+        self._write(b"* BYE goodbye\r\n" + status_line(command.tag, "OK", "done"))
+        self._is_over = True
+
+    async def _identify(self, command: c.Id) -> None:
+        self._write(b'* ID ("name" "Satchel")\r\n' + status_line(command.tag, "OK", "done"))
+
+    async def _start_tls(self, command: c.StartTls) -> None:
+        """What came behind the command belongs to the handshake, never to the session (RFC 9051 §6.2.1)."""
+        if not self._connection.can_start_tls:
+            raise BadCommand("TLS cannot be started here")
+        self._write(status_line(command.tag, "OK", "begin TLS now"))
+        await self._connection.start_tls(self._reader.take_rest())
+        self._reader = CommandReader(self._at.reading_limits())
+
+    async def _log_in(self, command: c.Login) -> None:
+        sign_in = self._begin_sign_in("PLAIN")
+        response = b"\0".join((b"", command.user, command.password))
+        if b"\0" in command.user + command.password:
+            raise LoginRefused
+        hosted = await sign_in.start(response)
+        assert isinstance(hosted, Hosted)
+        await self._welcome(command, hosted)
+
+    def _begin_sign_in(self, mechanism: str) -> SignIn:
+        if not self._may_sign_in():
+            raise TlsRequired if self._connection.can_start_tls else CommandNotOffered
+        return SignIn(self._at.logins, self._connection.peer, mechanism)
+
+    async def _authenticate(self, command: c.Authenticate) -> None:
+        sign_in = self._begin_sign_in(command.mechanism)
+        said = await sign_in.start(command.initial_response)
+        while not isinstance(said, Hosted):
+            self._write(b"+ " + base64.b64encode(said) + b"\r\n")
+            said = await sign_in.step(await self._sasl_response())
+        await self._welcome(command, said)
+
+    async def _sasl_response(self) -> bytes:
+        self._reader.expect_line()
+        line = await self._next_event()
+        if not isinstance(line, Line) or line.text == b"*":
+            raise LoginCancelled
+        return decode_sasl(line.text)
+
+    async def _welcome(self, command: c.Command, hosted: Hosted) -> None:
+        at = self._at
+        await self._in_thread(lambda: _ensure_mailbox(at.storage, hosted.name))
+        self._account = Account(at.storage, hosted.name, at.clock)
+        self._hidden = hosted.hidden_capabilities
+        self._connection.welcome()
+        self._connection.idle_s = at.limits.imap_idle_s
+        self._write(status_line(command.tag, "OK", "signed in", self._capabilities()))
+
+    # APPEND and REPLACE
+
+    async def _begin_message(self, event: LiteralBegins) -> None:
+        """Refused before it is sent, where that can be (RFC 7888 §4)."""
+        refusal = await self._refusal_of(event)
+        if refusal:
+            self._reader.refuse_message()
+            self._uploads.discard()
+            self._write(refusal)
+            return
+        self._reader.accept_message()
+        self._uploads.begin_message()
+        if event.is_synchronising:
+            self._write(GO_ON)
+
+    async def _refusal_of(self, event: LiteralBegins) -> bytes:
+        command = event.command
+        try:
+            require_allowed(self.state, command)
+            assert self._account is not None
+            account = self._account
+            return await self._in_thread(
+                lambda: b"".join(guarded(command.tag, lambda: appending.check_target(account, command)))
+            )
+        except BadCommand as fault:
+            return fault.line()
+
+    async def _append(self, command: c.Append | c.Replace) -> None:
+        assert self._account is not None
+        contents = self._uploads.take()
+        carry = appending.append if isinstance(command, c.Append) else appending.replace
+        account = self._account
+        try:
+            await self._write_all(guarded(command.tag, lambda: carry(account, command, contents)))  # type: ignore[arg-type]  # each takes its own command
+        finally:
+            self._uploads.discard()
+
+    # IDLE
+
+    async def _idle(self, command: c.Idle) -> None:
+        """Tells news until DONE (RFC 2177); a bell wakes it, and it looks every LOOK_S by itself."""
+        self._reader.expect_line()
+        self._write(b"+ idling\r\n")
+        done = asyncio.ensure_future(self._next_event())
+        self._connection.is_busy = False
+        try:
+            await self._tell_until(done)
+        finally:
+            done.cancel()
+        line = await done
+        if not isinstance(line, Line) or line.text.upper() != b"DONE":
+            raise BadCommand("DONE ends IDLE")
+        self._write(status_line(command.tag, "OK", "done"))
+
+    async def _tell_until(self, done: asyncio.Future[Event]) -> None:
+        loop, rung = asyncio.get_running_loop(), asyncio.Event()
+        view = self._account.view if self._account else None
+
+        def ring() -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(rung.set)
+
+        unlisten = self._at.bells.listen(view.folder_id, ring) if view else None
+        try:
+            while not done.done():
+                rung.clear()
+                if view and self._account:
+                    await self._write_all(tell_news(self._account))
+                await self._wait(done, rung)
+        finally:
+            if unlisten:
+                unlisten()
+
+    async def _wait(self, done: asyncio.Future[Event], rung: asyncio.Event) -> None:
+        news = asyncio.ensure_future(rung.wait())
+        either: set[asyncio.Future[Any]] = {done, news}
+        try:
+            await asyncio.wait(either, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            news.cancel()
+
+
+OWN: dict[type[c.Command], Callable[..., Awaitable[None]]] = {
+    c.Capability: Conversation._tell_capabilities,
+    c.Logout: Conversation._log_out,
+    c.Id: Conversation._identify,
+    c.StartTls: Conversation._start_tls,
+    c.Login: Conversation._log_in,
+    c.Authenticate: Conversation._authenticate,
+    c.Append: Conversation._append,
+    c.Replace: Conversation._append,
+    c.Idle: Conversation._idle,
+}
+
+
+def _ensure_mailbox(storage: StorageEngine, mailbox: str) -> None:
+    """Made with the first look at it; looking takes no lock."""
+    try:
+        storage.quota(mailbox)
+    except NoSuchMailbox:
+        storage.create_mailbox(mailbox)
+
+
+def _some(responses: Iterator[bytes]) -> tuple[bytes, bool]:
+    """The next OUTPUT_OCTETS or so of what is said, and whether there is more."""
+    made: list[bytes] = []
+    octets = 0
+    for response in responses:
+        made.append(response)
+        octets += len(response)
+        if octets >= OUTPUT_OCTETS:
+            return b"".join(made), True
+    return b"".join(made), False

@@ -1,0 +1,192 @@
+"""A listener's process: `flask mailsite smtp` and `flask mailsite imap`, from the settings to the last connection."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.extension_api import Config, MailError, MailLog, Runtime, log_file, tell_failure, tell_ready
+from mailsite_ext.delivery.inbound import Inbound
+from mailsite_ext.delivery.spool import sweep
+from mailsite_ext.domains.directory import Directory, Hosted
+from mailsite_ext.domains.logins import Logins
+from mailsite_ext.errors import CannotBind
+from mailsite_ext.limits import Limits
+from mailsite_ext.listeners import imap, ports, smtp
+from mailsite_ext.listeners.exchange_log import ExchangeLog
+from mailsite_ext.listeners.serve import Handler, Peers, Server
+from mailsite_ext.settings.certificate import load_certificate, tls_context
+from mailsite_ext.settings.posture import (
+    Certificate,
+    CertificateState,
+    ListenerRole,
+    ListenerSpec,
+    TlsMode,
+    effective_posture,
+    listeners_wanted,
+)
+from mailsite_ext.settings.service import load_settings
+from mailsite_ext.settings.values import Settings
+from mailsite_ext.storage.bells import FolderBells
+from mailsite_ext.storage.engine import StorageEngine
+from mailsite_ext.storage.open import open_storage
+
+IMAP_THREADS = 16
+
+
+@dataclass(slots=True)
+class Context:
+    """The certificate as it is on disk: one that was renewed counts for the next connection."""
+
+    config: Config
+    _made: ssl.SSLContext | None = None
+    _changed_at: tuple[float, ...] = ()
+
+    def __call__(self) -> ssl.SSLContext:
+        files = (self.config.tls_certificate_file, self.config.tls_key_file or self.config.tls_certificate_file)
+        changed_at = tuple(os.stat(name).st_mtime for name in files)
+        if self._made is None or changed_at != self._changed_at:
+            self._made, self._changed_at = tls_context(self.config), changed_at
+        return self._made
+
+
+@dataclass(slots=True)
+class Process:
+    """What the listeners of one process share."""
+
+    parts: Runtime
+    settings: Settings
+    certificate: Certificate
+    storage: StorageEngine
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def host(self) -> str:
+        """The name in greetings and in Received (RFC 5321 §4.2)."""
+        return self.parts.config.host_names[0] if self.parts.config.public_url else socket.getfqdn()
+
+    @property
+    def spool_folder(self) -> Path:
+        return self.parts.config.work_directory.absolute() / "mailsite" / "spool"
+
+    def log(self) -> ExchangeLog | None:
+        if not self.settings.log_mail:
+            return None
+        return ExchangeLog(MailLog(log_file(self.parts.config, "mail")), self.parts.clock, "smtp")
+
+    def smtp_handler(self, spec: ListenerSpec) -> Handler:
+        posture = effective_posture(self.settings, self.certificate)
+        return smtp.Reception(
+            spec=spec,
+            host=self.host,
+            limits=self.limits,
+            directory=Directory(self.parts, self.settings),
+            logins=Logins(self.parts, self.settings, self.limits),
+            has_room=self._has_room,
+            inbound=Inbound(self.storage, self.host, posture, self.limits),
+            clock=self.parts.clock,
+            spool_folder=self.spool_folder,
+            log=self.log(),
+        ).serve
+
+    def _has_room(self, hosted: Hosted, octets: int) -> bool:
+        quota = self.storage.quota(hosted.name)
+        return quota.limit_octets is None or quota.used_octets + octets <= quota.limit_octets
+
+    def imap_handler(self, bells: FolderBells, threads: ThreadPoolExecutor) -> Callable[[ListenerSpec], Handler]:
+        logins = Logins(self.parts, self.settings, self.limits)
+
+        def make(spec: ListenerSpec) -> Handler:
+            return imap.Access(
+                spec, self.limits, self.storage, bells, logins, self.parts.clock, self.spool_folder, threads
+            ).serve
+
+        return make
+
+
+SMTP = frozenset({ListenerRole.RECEPTION, ListenerRole.SUBMISSION})
+IMAP = frozenset({ListenerRole.IMAP})
+
+
+def run(parts: Runtime, roles: frozenset[ListenerRole]) -> None:
+    """Listen on the ports of `roles` until SIGTERM.  Raises CannotBind, which the agent was told of too."""
+    with parts.public.session() as db:
+        settings = load_settings(db)
+    certificate = load_certificate(parts.config, parts.clock.now())
+    try:
+        _require_usable(certificate)
+        specs = [spec for spec in _wanted(parts.config, settings, certificate) if spec.roles & roles]
+        bound = [(spec, _sockets(spec)) for spec in specs]
+        storage = open_storage(parts, settings)
+    except MailError as error:
+        tell_failure(error.detail)
+        raise
+    process = Process(parts, settings, certificate, storage)
+    sweep(process.spool_folder)
+    try:
+        asyncio.run(_listen(process, bound, is_imap=bool(roles & IMAP)))
+    finally:
+        storage.close()
+
+
+def _wanted(config: Config, settings: Settings, certificate: Certificate) -> Sequence[ListenerSpec]:
+    return listeners_wanted(settings, certificate, config.mail_bind)
+
+
+def _require_usable(certificate: Certificate) -> None:
+    """Raises CannotBind: a listener that offers TLS it cannot do would turn everybody away (O13)."""
+    if certificate.state is CertificateState.UNREADABLE:
+        raise CannotBind(f"The TLS certificate cannot be used: {certificate.error}. Mend TLS_CERTIFICATE_FILE.")
+
+
+def _sockets(spec: ListenerSpec) -> Sequence[socket.socket]:
+    handed = ports.inherited(os.environ, os.getpid(), os.getppid())
+    return handed.get(spec.port) or ports.bind(spec.addresses, spec.port, fallback_port=spec.fallback_port)
+
+
+async def _listen(
+    process: Process, bound: Sequence[tuple[ListenerSpec, Sequence[socket.socket]]], *, is_imap: bool
+) -> None:
+    """Until SIGTERM or SIGINT; then what is under way is finished."""
+    peers, tls = Peers(process.limits), Context(process.parts.config) if process.certificate.is_configured else None
+    with _handlers(process, is_imap=is_imap) as make:
+        servers = []
+        for spec, sockets in bound:
+            too_many = imap.TOO_MANY if is_imap else smtp.TOO_MANY
+            server = Server(make(spec), process.limits, peers=peers, too_many=too_many, tls=tls)
+            await server.listen(sockets, implicit_tls=spec.tls is TlsMode.IMPLICIT)
+            servers.append(server)
+        tell_ready([_name(each) for _spec, sockets in bound for each in sockets])
+        await _told_to_stop()
+        await asyncio.gather(*(server.stop() for server in servers))
+
+
+@contextmanager
+def _handlers(process: Process, *, is_imap: bool) -> Iterator[Callable[[ListenerSpec], Handler]]:
+    if not is_imap:
+        yield process.smtp_handler
+        return
+    bells = FolderBells(process.parts.bus)
+    with ThreadPoolExecutor(IMAP_THREADS, "imap") as threads:
+        yield process.imap_handler(bells, threads)
+    bells.close()
+
+
+async def _told_to_stop() -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    await told.wait()
+
+
+def _name(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,31 @@
+"""Conversations over real sockets with a real storage (tests/dialogs/imap_*.txt)."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.bus.unix import UnixBus
+from tests.mailsite.dialogs import Dialog, dialogs
+from tests.mailsite.listeners.imap_hosting import imap_hosting
+
+
+@pytest.fixture
+def host(sql_storage, tmp_path, authority):
+    context = authority.issue().server_context()
+    with imap_hosting(
+        sql_storage,
+        UnixBus(tmp_path / "bus"),
+        tmp_path / "spool",
+        "imap",
+        "starttls",
+        "imaps",
+        context=lambda: context,
+        client_context=authority.client_context(),
+    ) as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", dialogs("imap"), ids=lambda path: path.stem)
+def test_dialog(path, host, authority):
+    Dialog(host.connect, authority.client_context()).run(path.read_text("utf-8"))
+    assert not list(host.spool_folder.iterdir())
