@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flask import Flask
 
+from app.machines import views as machines
 from app.mail_services import views as mail_services
 from app.notices import views as notices
 from app.users import admin_views as users
 from app.web.admin import bp
 
-PAGES = (mail_services, users, notices)
+PAGES = (mail_services, machines, users, notices)
 """Importing them puts their pages on the blueprint."""
 
 

@@ -93,6 +93,7 @@ class Agent:
     kinds: Mapping[str, ServiceKind]
     here: Here
     times: AgentTimes = AgentTimes()
+    own_addresses: Callable[[], Sequence[str]] = tuple
     token: str = field(default_factory=lambda: str(uuid4()))
     machine_id: int = 0
     seats: dict[Slot, Seat] = field(default_factory=dict)
@@ -273,7 +274,7 @@ class Agent:
         return None
 
     def _facts(self) -> dict[str, str]:
-        addresses = ", ".join(identity.own_addresses())
+        addresses = ", ".join(self.own_addresses())
         return {"addresses": addresses, "version": identity.own_version()}
 
     def _news(self, now: datetime) -> dict[str, Report]:

@@ -13,7 +13,7 @@ from flask.cli import AppGroup
 from app import logs
 from app.extensions import registry
 from app.machines.agent import Agent, AgentRunsAlready
-from app.machines.identity import this_machine
+from app.machines.identity import own_addresses, this_machine
 from app.runtime import runtime
 
 machine_commands = AppGroup("machine", help="What runs on this machine.")
@@ -33,7 +33,8 @@ def run_command(parent: int | None) -> None:
         return not ending.is_set() and parent in (None, os.getppid())
 
     try:
-        Agent(parts, registry().services, this_machine(parts.config)).run(goes_on)
+        here = this_machine(parts.config)
+        Agent(parts, registry().services, here, own_addresses=own_addresses).run(goes_on)
     except AgentRunsAlready as error:
         raise click.ClickException(f"Another agent runs on this machine: {error.detail}.") from None
 

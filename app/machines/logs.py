@@ -29,7 +29,7 @@ TAIL_LINES = 200
 SEARCH_OCTETS = 16 * 1024 * 1024
 SEARCH_S = 1.0
 BLOCK_OCTETS = 256 * 1024
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def log_file(config: Config, kind: str, host: str = "") -> Path:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.machines.child import MAX_WORDS, STATUS_FD
-from app.machines.logs import tail
+from app.machines.logs import printable, tail
 from app.machines.reconcile import Slot
 
 MAX_STATUS_OCTETS = 64 * 1024
@@ -80,8 +80,9 @@ class Process:
         if not isinstance(message, dict):
             return
         if isinstance(addresses := message.get("ready"), list):
-            self.is_ready, self.addresses = True, [str(address) for address in addresses]
-        self.error = str(message.get("error", self.error))[:MAX_WORDS]
+            self.is_ready, self.addresses = True, [printable(str(address)) for address in addresses]
+        if "error" in message:
+            self.error = "\n".join(map(printable, str(message["error"])[:MAX_WORDS].split("\n")))
 
     def last_words(self) -> str:
         """Why it ended: what it told, else the last lines it printed."""

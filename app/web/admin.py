@@ -52,5 +52,6 @@ def sections() -> Sequence[Section]:
         Entry(url_for("admin.credentials"), _("Stored credentials"), "key"),
     ]
     hosting = [found for entry in registry().admin_entries if (found := entry()) is not None]
-    named = ((_("Mail"), mail), (_("Hosting"), hosting), (_("People"), people))
+    running = [Entry(url_for("admin.machines"), _("Manage Machines"), "server")]
+    named = ((_("Mail"), mail), (_("Hosting"), hosting), (_("Running"), running), (_("People"), people))
     return [Section(title, entries) for title, entries in named if entries]

@@ -7,7 +7,7 @@ is no event log.  A process serves at most a quarter of its threads as streams; 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from flask import Blueprint, Flask, Response, abort, current_app
 from flask.typing import ResponseReturnValue
@@ -20,6 +20,7 @@ from app.clock import Clock
 from app.db import Database
 from app.mirror.models import Folder
 from app.runtime import Runtime, runtime
+from app.users.models import UserRole
 from app.web.bells import Ear, listener_on
 
 bp = Blueprint("events", __name__)
@@ -79,16 +80,17 @@ def events() -> ResponseReturnValue:
     seats: Seats = current_app.extensions["satchel_seats"]
     if not seats.take():
         return Response("No stream is free; ask again later.\n", 503, {"Retry-After": "60"}, mimetype="text/plain")
-    stream = listen(runtime(), current_app.extensions["satchel_owners"], current_user.id)
+    topics = TOPICS + ((Topic.MACHINES,) if current_user.role is UserRole.ADMIN else ())
+    stream = listen(runtime(), current_app.extensions["satchel_owners"], current_user.id, topics)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = Response(stream, headers=headers, mimetype="text/event-stream")
     response.call_on_close(seats.give_back)
     return response
 
 
-def listen(parts: Runtime, owners: Owners, user_id: int) -> Iterator[str]:
+def listen(parts: Runtime, owners: Owners, user_id: int, topics: Collection[Topic] = TOPICS) -> Iterator[str]:
     """The events of a person until the stream has lasted long enough, or a site-wide setting changed."""
-    with listener_on(parts.bus).subscribe(TOPICS) as ear:
+    with listener_on(parts.bus).subscribe(topics) as ear:
         yield REFRESH
         until = parts.clock.monotonic_s() + LONGEST_S
         yield from _events(ear, owners, user_id, parts.clock, until)
@@ -99,7 +101,7 @@ def _events(ear: Ear, owners: Owners, user_id: int, clock: Clock, until_s: float
         heard = ear.wait(HEARTBEAT_S)
         if any(bell.topic is Topic.SETTINGS for bell in heard):
             return  # the mode may have closed this address: the browser asks again
-        mine = [bell for bell in heard if is_for(bell, user_id, owners)]
+        mine = [bell for bell in heard if bell.topic is Topic.MACHINES or is_for(bell, user_id, owners)]
         yield "".join(map(to_event, mine)) if mine else ":\n\n"
 
 

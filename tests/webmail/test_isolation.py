@@ -28,6 +28,7 @@ from app.compose import service as drafts
 from app.compose.models import Draft, DraftAttachment
 from app.compose.service import Values
 from app.db import Base
+from app.machines.models import Machine, MachineService
 from app.mail_services.models import OAuthClient
 from app.mail_services.modes import Mode
 from app.messages import signing
@@ -78,6 +79,7 @@ def _admin(rule: str, address: str, method: str = "POST") -> Case:
 
 IDENTITY = "/mail/accounts/<int:account_id>/identities/<int:identity_id>"
 ATTACHMENT = "/mail/draft/<uuid>/attachments/<file>"
+SERVICE = "machines/service/<int:service_id>/<any(start, restart, stop):deed>"
 WHOLE_ACCOUNT = {
     "address": "alice@example.net", "imap_host": "imap.example.net", "imap_port": "993", "imap_tls": "implicit",
     "smtp_host": "smtp.example.net", "smtp_port": "465", "smtp_tls": "implicit", "label": "Taken", "color": "lagoon",
@@ -142,6 +144,9 @@ CASES = [
         _admin(f"users/<int:user_id>/{deed}", f"users/{{user}}/{deed}")
         for deed in ("delete", "disable", "enable", "password-link", "second-step/reset")
     ),
+    *(_admin(SERVICE, f"machines/service/{{service}}/{deed}") for deed in ("start", "restart", "stop")),
+    _admin("machines/<int:machine_id>/restart-stale", "machines/{machine}/restart-stale"),
+    _admin("machines/<int:machine_id>/forget", "machines/{machine}/forget"),
     # Ids that stand in the query or the body
     Case("GET", "/mail/oauth/<provider>/start", "/mail/oauth/google/start?account={gmail}&preset=gmail"),
     Case("GET", "/mail/image", "/mail/image?url={url}&key={image_key}", owner_may=False),
@@ -163,6 +168,7 @@ NO_ID = {
     "/activate/<token>": "the token is the right: tests/webmail/users/test_links.py",
     "/reset/<token>": "the token is the right: tests/webmail/users/test_links.py",
     "/admin/oauth/<provider>": "a provider is nobody's; admins only",
+    "/admin/machines/log/<kind>": "a kind of service is nobody's; admins only: tests/webmail/machines/test_pages.py",
     "/mail/oauth/<provider>/callback": "bound to the session by its state: tests/webmail/accounts",
 }
 
@@ -175,6 +181,11 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
     gmail = make_account(db, alice, provider="gmail")
     account.sealed_imap_password = parts.vault.seal(f"mail_account.imap_password:{account.uuid}", "a password")
     db.add(OAuthClient(provider="google", client_id="satchel"))
+    machine = Machine(uuid=str(uuid4()), name="mx-1", work_uuid=str(uuid4()))
+    db.add(machine)
+    db.flush()
+    service = MachineService(machine_id=machine.id, kind="engine")
+    db.add(service)
     db.commit()
     folder, trash = make_folder(db, account), make_folder(db, account, "Trash", Role.TRASH)
     make_folder(db, account, "Archive", Role.ARCHIVE)
@@ -205,6 +216,7 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
             "written": written.id, "action": action.id, "draft": draft.uuid, "attachment": file.uuid,
             "outgoing": outgoing.uuid, "identity": account.identities[0].id, "user": alice.id, "url": quote(url),
             "session": db.scalars(select(UserSession.id).where(UserSession.user_id == alice.id)).first(),
+            "machine": machine.id, "service": service.id,
             "image_key": signing.image_key(parts.private, alice.id, url),
         },
     )  # fmt: skip
@@ -218,6 +230,7 @@ def _draft(db, account: MailAccount, text: str) -> Draft:
 NOBODYS: dict[str, Any] = {
     "account": 999_001, "gmail": 999_002, "folder": 999_003, "trash": 999_004, "message": 999_005, "written": 999_006,
     "action": 999_007, "draft": str(uuid4()), "attachment": str(uuid4()), "outgoing": str(uuid4()), "user": 999_010,
+    "machine": 999_011, "service": 999_012,
     "identity": 999_008, "session": 999_009, "url": "http://images.example/b.png", "image_key": "A" * 24,
 }  # fmt: skip
 
