@@ -19,6 +19,7 @@ from mailsite_ext.protocol.smtp_address import Address
 from mailsite_ext.protocol.smtp_grammar import MailFrom, RcptTo
 from mailsite_ext.settings.values import Posture
 from mailsite_ext.storage.engine import StorageEngine
+from mailsite_ext.storage.first_use import ensure_mailbox
 from mailsite_ext.storage.values import Content, Delivery, Placement, Stored
 
 
@@ -56,6 +57,7 @@ class Inbound:
         self._posture = posture
         self._limits = limits
         self._trusts = trusts
+        self._known: set[str] = set()
 
     def deliver(self, arrival: Arrival, content: Content, fields: Sequence[Field]) -> Future[Sequence[Stored]]:
         """Store `content` for all recipients in one step, or for none.
@@ -64,7 +66,15 @@ class Inbound:
         """
         check_loops(fields, arrival.recipients, self._limits.received_fields)
         placements = list(self._placements(arrival, fields))
+        for placement in placements:
+            self._ensure_mailbox(placement.mailbox)
         return self._storage.deliver(Delivery(content, placements, arrival.received_at))
+
+    def _ensure_mailbox(self, mailbox: str) -> None:
+        """Looked for once a process: one that is removed later refuses the delivery, and is then nobody's address."""
+        if mailbox not in self._known:
+            ensure_mailbox(self._storage, mailbox)
+            self._known.add(mailbox)
 
     def _placements(self, arrival: Arrival, fields: Sequence[Field]) -> Iterator[Placement]:
         """One copy a mailbox, however many of its addresses were named."""

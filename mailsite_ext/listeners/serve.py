@@ -118,6 +118,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, server: Server, *, implicit_tls: bool) -> None:
         self.peer = ""
+        self.is_from_loopback = False
         self.is_busy = False  # in the middle of something that a stop waits for
         self.idle_s = server.limits.before_login_s
         self.task: asyncio.Task[None] | None = None
@@ -157,10 +158,6 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def is_stopping(self) -> bool:
         return self._server.is_stopping
-
-    @property
-    def is_from_loopback(self) -> bool:
-        return ip_address(self.peer).is_loopback
 
     def welcome(self) -> None:
         """No stranger any more: signed in, or known to have something for us."""
@@ -308,6 +305,7 @@ class Connection(asyncio.BufferedProtocol):
         if not self.peer or not self._server.peers.admit(self.peer):
             self._turn_away()
             return
+        self.is_from_loopback = ip_address(self.peer).is_loopback
         self._transport_now.set_write_buffer_limits(high=UNSENT_OCTETS)
         self._server.connections.add(self)
         self._stranger_until = self._loop.time() + self._server.limits.before_login_s

@@ -118,6 +118,7 @@ Command: TypeAlias = Hello | MailFrom | RcptTo | Data | Bdat | Auth | StartTls |
 
 _HTTP = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "TRACE", "CONNECT"})
 _KNOWN_NOT_OFFERED = frozenset({"EXPN", "TURN", "ETRN", "SEND", "SOML", "SAML", "ATRN", "BURL", "XCLIENT", "XFORWARD"})
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LONGEST_NAME = 255  # RFC 5321 §4.5.3.1.2
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")  # RFC 3461 §4
 _BDAT = re.compile(r"([0-9]{1,20})( +LAST)?", re.ASCII | re.IGNORECASE)
@@ -148,7 +149,7 @@ def _text(line: bytes) -> str:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
         raise BadArgument from None
-    if any(octet < 32 and octet != 9 for octet in line) or b"\x7f" in line:
+    if _CONTROL.search(line):
         raise BadArgument
     return text
 
@@ -191,6 +192,8 @@ def _with_parameters(
     command: AnyCommand, text: str, known: Mapping[str, tuple[str, Callable[[str], Any]]], extended: bool
 ) -> AnyCommand:
     """`command` with the parameters in `text`: each at most once, and of EHLO's extensions only after EHLO."""
+    if not text:
+        return command
     found: dict[str, Any] = {}
     for word in text.split():
         keyword, _, value = word.partition("=")
