@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from app.imap import deltas, fetch
 from app.imap.deltas import News, Selected
 from app.imap.dialog import Command
-from app.imap.selection import Selection
+from app.imap.selection import Asked, Selection
 from app.imap.uids import MAX_UID, Range, sets_of
 from app.sources import NEW_AT_ONCE, Delta, FolderState, RemoteMessage
 
 DELTA_OCTETS = 134_217_728
+FLAGS_OCTETS = 100  # about what a FETCH of one message's flags takes
 NEWEST_LOOKED_AT = 500
 OLDER_LOOKED_AT = 2_000
 """Where flags have no MODSEQ: how many of the newest are compared each time, and how many of the older ones in turn."""
@@ -48,9 +49,7 @@ class Changes:
             self._new_command(next_ones, since),
             *self._count_unseen(),
         ]
-        asked = self._selection.send(
-            folder, *commands, parameter=self._parameter(since), most_octets=DELTA_OCTETS, anew=True
-        )
+        asked = self._ask(folder, commands, self._parameter(since), known)
         turn = self._selection.receive(asked)
         selected = deltas.selected_in(turn)
         if selected.uidvalidity != since.uidvalidity:
@@ -67,11 +66,17 @@ class Changes:
         if known:
             commands.append(Command(b"UID FETCH %d:%d %b" % (known[0], known[-1], self._flag_items)))
         parameter = b" (CONDSTORE)" if self._keeps_modseq else b""
-        asked = self._selection.send(folder, *commands, parameter=parameter, most_octets=DELTA_OCTETS, anew=True)
-        turn = self._selection.receive(asked)
+        turn = self._selection.receive(self._ask(folder, commands, parameter, known))
         news = deltas.news_in(turn, known)
         unknown = _compared(deltas.search_result(turn), known, news)
         return self._delta(folder, deltas.selected_in(turn), news, unknown, deltas.search_count(turn), reset=reset)
+
+    def _ask(self, folder: str, commands: Sequence[Command], parameter: bytes, known: Sequence[int]) -> Asked:
+        """Select anew, and ask; every message known may be spoken of."""
+        expected = len(known) * FLAGS_OCTETS
+        return self._selection.send(
+            folder, *commands, parameter=parameter, most_octets=DELTA_OCTETS, expected_octets=expected, anew=True
+        )
 
     def _parameter(self, since: FolderState) -> bytes:
         if since.highestmodseq and "QRESYNC" in self._session.enabled:

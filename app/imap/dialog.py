@@ -62,6 +62,7 @@ class Turn:
     replies: list[Reply]
     most_octets: int
     untagged: list[bytes] = field(default_factory=list)
+    expected_octets: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -143,8 +144,14 @@ class ImapSession:
         """One command that must succeed."""
         return self.run(Command(*pieces)).check()
 
-    def send(self, *commands: Command, most_octets: int = TURN_OCTETS, behind: Turn | None = None) -> Turn:
-        """Send commands without waiting for replies.
+    def send(
+        self,
+        *commands: Command,
+        most_octets: int = TURN_OCTETS,
+        expected_octets: int = 0,
+        behind: Turn | None = None,
+    ) -> Turn:
+        """Send commands without waiting for replies; `expected_octets`, if these are many, may take their time.
 
         `behind` is the turn on its way that these follow: responses of either may come while the other is read.
         Without it, turns nobody reads any more are read and forgotten first, lest theirs be taken for news.
@@ -154,20 +161,20 @@ class ImapSession:
         ahead, self._ahead = self._ahead, ()
         if ahead:
             self._settling = self._await(ahead, SETTLING_OCTETS)
-        turn = self._await(commands, most_octets)
+        turn = self._await(commands, most_octets, expected_octets)
         with self._closing_on_fault():
-            self.wire.begin_turn(self._awaited_octets)
+            self._begin_turn()
             self._write((*ahead, *commands), self._running[-len(ahead) - len(commands) :])
         return turn
 
-    def _await(self, commands: Sequence[Command], most_octets: int) -> Turn:
-        turn = Turn([self._new_reply() for _ in commands], most_octets)
+    def _await(self, commands: Sequence[Command], most_octets: int, expected_octets: int = 0) -> Turn:
+        turn = Turn([self._new_reply() for _ in commands], most_octets, expected_octets=expected_octets)
         self._awaited.append(turn)
         return turn
 
-    @property
-    def _awaited_octets(self) -> int:
-        return sum(turn.most_octets for turn in self._awaited)
+    def _begin_turn(self) -> None:
+        most = sum(turn.most_octets for turn in self._awaited)
+        self.wire.begin_turn(most, sum(turn.expected_octets for turn in self._awaited))
 
     @property
     def _running(self) -> list[Reply]:
@@ -176,7 +183,7 @@ class ImapSession:
     def receive(self, turn: Turn) -> Turn:
         """Read until all of the turn's replies, and those of turns before it, are there."""
         with self._closing_on_fault():
-            self.wire.begin_turn(self._awaited_octets)
+            self._begin_turn()
             while not turn.is_complete:
                 self._read_one()
         return turn

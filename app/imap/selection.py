@@ -45,6 +45,7 @@ class Selection:
         *commands: Command,
         parameter: bytes = b"",
         most_octets: int = TURN_OCTETS,
+        expected_octets: int = 0,
         anew: bool = False,
         behind: Asked | None = None,
     ) -> Asked:
@@ -57,7 +58,8 @@ class Selection:
             commands = (Command(b"SELECT " + self.wire_name(folder) + parameter), *commands)
             self._folder, self._uidvalidity, self.keeps_modseq = folder, None, False
         ahead = behind.turn if behind and not selects else None
-        return Asked(self.session.send(*commands, most_octets=most_octets, behind=ahead), folder, selects)
+        turn = self.session.send(*commands, most_octets=most_octets, expected_octets=expected_octets, behind=ahead)
+        return Asked(turn, folder, selects)
 
     def receive(self, asked: Asked, uidvalidity: int | None = None) -> Turn:
         """The turn's replies, all of them good.

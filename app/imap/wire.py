@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from app.errors import (
@@ -21,6 +21,9 @@ from app.errors import (
 CHUNK_OCTETS = 65_536
 SLOWEST_OCTETS_PER_S = 4_096
 """A turn may take the time-out, and a second more for each so many octets: who drips octets is cut off."""
+LONGEST_TURN_S = 180.0
+SLOWEST_WHOLE_TURN_OCTETS_PER_S = 32_768
+"""However it drips: no turn takes longer than this, or than what was asked for takes at this pace."""
 EACH_READ_COSTS = 64
 """What a line costs besides its octets, so that endless short lines meet the bound before memory does."""
 
@@ -37,24 +40,35 @@ CERTIFICATE_FAULTS = {  # X509_V_ERR_* of OpenSSL
 }
 
 
+def longest_turn_s(expected_octets: int) -> float:
+    """Seconds a turn may take beside the time-out, however steadily octets come."""
+    return max(LONGEST_TURN_S, expected_octets / SLOWEST_WHOLE_TURN_OCTETS_PER_S)
+
+
 class Wire:
     """A connected socket, read by lines and literals.
 
     `begin_turn` says how much may come until the next one.  Raises ConnectionLost, TimedOut, TlsFailed or
-    ProtocolError (more than was allowed); the connection is then of no use.
+    ProtocolError (more than was allowed); the connection is then of no use.  `now_s` is a monotonic clock.
     """
 
-    def __init__(self, sock: socket.socket, host: str, timeout_s: float) -> None:
+    def __init__(
+        self, sock: socket.socket, host: str, timeout_s: float, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self.sock = sock
+        self._now_s = now_s
         self.host = host
         self._timeout_s = timeout_s
         self._buffer = b""
         self._position = 0
         self.begin_turn(CHUNK_OCTETS)
 
-    def begin_turn(self, most_octets: int) -> None:
+    def begin_turn(self, most_octets: int, expected_octets: int = 0) -> None:
+        """`expected_octets` is the size of what was asked for, where it is known: a large body may take longer."""
         self._allowance = most_octets
-        self._give_up_at = time.monotonic() + self._timeout_s
+        now_s = self._now_s()
+        self._give_up_at = now_s + self._timeout_s
+        self._ends_at = now_s + self._timeout_s + longest_turn_s(expected_octets)
 
     def fileno(self) -> int:
         return self.sock.fileno()
@@ -128,7 +142,7 @@ class Wire:
 
     def _fill(self) -> None:
         """Replace the used-up buffer by what comes next."""
-        remaining_s = self._give_up_at - time.monotonic()
+        remaining_s = min(self._give_up_at, self._ends_at) - self._now_s()
         if remaining_s <= 0:
             raise TimedOut(f"{self.host} did not answer in time")
         with translated(self.host):

@@ -7,8 +7,9 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -233,6 +234,37 @@ def test_octets_that_drip_are_cut_off(context, monkeypatch):
             line.readline()
         stop.set()
         thread.join()
+
+
+def dripping(steps_s: float, octets: bytes, total: int) -> tuple[socket.socket, wire.Wire]:
+    """A server whose octets are all there, and a clock on which each reading of `len(octets)` took `steps_s`."""
+    left, right = socket.socketpair(type=socket.SOCK_SEQPACKET)  # a packet is what one reading gets
+    threading.Thread(target=send_packets, args=(right, octets, total), daemon=True).start()
+    now = count(0.0, steps_s)
+    return right, wire.Wire(left, "localhost", 20, now_s=lambda: next(now))
+
+
+def send_packets(link: socket.socket, octets: bytes, number: int) -> None:
+    with suppress(OSError):
+        for _ in range(number):
+            link.send(octets)
+
+
+@pytest.mark.parametrize(("expected_octets", "seconds", "ends"), [
+    (0, 150, True),
+    (0, 250, False),  # steady, above SLOWEST_OCTETS_PER_S, and yet too long for a turn of no particular size
+    (10_000_000, 250, True),  # what is large may take longer
+    (10_000_000, 400, False),  # but not for ever
+])  # fmt: skip
+def test_no_turn_drips_longer_than_what_was_asked_for_may_take(expected_octets, seconds, ends):
+    server, line = dripping(1.0, b"x" * 5_000, seconds)
+    with server, closing(line):
+        line.begin_turn(100_000_000, expected_octets)
+        if ends:
+            assert len(line.read(5_000 * (seconds - 10))) == 5_000 * (seconds - 10)
+        else:
+            with pytest.raises(TimedOut):
+                line.read(5_000 * seconds)
 
 
 def test_capabilities_told_with_the_login_are_not_asked_again(context):
