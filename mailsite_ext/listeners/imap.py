@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from app.extension_api import Clock, ConnectionLost, LoginRefused, MailError
 from mailsite_ext.domains.directory import Hosted
-from mailsite_ext.errors import CommandNotOffered, LoginCancelled, NoSuchMailbox, TlsRequired
+from mailsite_ext.errors import CommandNotOffered, LoginCancelled, TlsRequired
 from mailsite_ext.imap import appending
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.carry_out import carry_out, guarded
@@ -40,6 +40,7 @@ from mailsite_ext.replies import imap_reply
 from mailsite_ext.settings.posture import ListenerSpec
 from mailsite_ext.storage.bells import FolderBells
 from mailsite_ext.storage.engine import StorageEngine
+from mailsite_ext.storage.first_use import ensure_mailbox
 
 T = TypeVar("T")
 
@@ -252,7 +253,7 @@ class Conversation:
 
     async def _welcome(self, command: c.Command, hosted: Hosted) -> None:
         at = self._at
-        await self._in_thread(lambda: _ensure_mailbox(at.storage, hosted.name))
+        await self._in_thread(lambda: ensure_mailbox(at.storage, hosted.name))
         self._account = Account(at.storage, hosted.name, at.clock)
         self._hidden = hosted.hidden_capabilities
         self._connection.welcome()
@@ -352,14 +353,6 @@ OWN: dict[type[c.Command], Callable[..., Awaitable[None]]] = {
     c.Replace: Conversation._append,
     c.Idle: Conversation._idle,
 }
-
-
-def _ensure_mailbox(storage: StorageEngine, mailbox: str) -> None:
-    """Made with the first look at it; looking takes no lock."""
-    try:
-        storage.quota(mailbox)
-    except NoSuchMailbox:
-        storage.create_mailbox(mailbox)
 
 
 def _some(responses: Iterator[bytes]) -> tuple[bytes, bool]:

@@ -288,13 +288,20 @@ class Conversation:
         others = len(transaction.local) + len(transaction.outside)
         policy.check_recipient(self._peer(), transaction.mail, rcpt.recipient, others, self._at.limits)
         try:
-            found = await self._ask(partial(self._at.directory.find_recipient, rcpt.recipient))
+            found = await self._find(rcpt.recipient)
         except NotLocal:
             self._take_outside(rcpt)
         else:
             await self._take_local(found)
         self._welcome()
         return Reply(250, "2.1.5 recipient ok")
+
+    async def _find(self, address: Address) -> Recipient | None:
+        """Most mail is for few people: who is remembered costs no thread."""
+        directory = self._at.directory
+        if directory.remembers(address):
+            return directory.find_recipient(address)
+        return await self._ask(partial(directory.find_recipient, address))
 
     async def _take_local(self, found: Recipient | None) -> None:
         if found is None:

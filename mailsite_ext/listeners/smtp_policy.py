@@ -36,6 +36,10 @@ class KnowsAddresses(Protocol):
         """None: nobody's.  Raises DomainNotAllowed, NotLocal."""
         ...
 
+    def remembers(self, address: Address) -> bool:
+        """Does find_recipient answer at once?"""
+        ...
+
     def may_send_as(self, mailbox: str, address: Address) -> bool: ...
 
 

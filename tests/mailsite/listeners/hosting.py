@@ -26,7 +26,7 @@ from mailsite_ext.listeners.smtp import TOO_MANY, Reception
 from mailsite_ext.protocol.smtp_address import Address
 from mailsite_ext.settings.posture import ListenerRole, ListenerSpec, SignIn, TlsMode
 from mailsite_ext.settings.values import Posture
-from mailsite_ext.storage.values import Content, Delivery, Placement, Stored
+from mailsite_ext.storage.values import Content, Delivery, Placement, Quota, Stored
 
 RECEPTION = ListenerSpec(
     roles=frozenset({ListenerRole.RECEPTION}),
@@ -86,6 +86,9 @@ class People:
         hosted = self.names.get(address.local.partition("+")[0].lower())
         return Recipient(address, (hosted,)) if hosted else None
 
+    def remembers(self, address: Address) -> bool:
+        return address.local == "bob"
+
     def may_send_as(self, mailbox: str, address: Address) -> bool:
         if address.domain not in self.domains:
             return False
@@ -123,6 +126,9 @@ class Box:
     deliveries: int = 0
     fault: MailError | None = None
     holds: threading.Event | None = None  # set: deliveries wait until it is
+
+    def quota(self, _mailbox: str) -> Quota:
+        return Quota(0, 0)
 
     def deliver(self, delivery: Delivery) -> Future[Sequence[Stored]]:
         done: Future[Sequence[Stored]] = Future()

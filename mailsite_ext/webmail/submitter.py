@@ -1,0 +1,89 @@
+"""Sending from a hosted mailbox in the webmail: people here get it at once, with no listener or queue running."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from app.extension_api import Clock, Envelope, MailError, Reply, SubmissionDeferred, SubmissionRefused
+from mailsite_ext.delivery.header import Field, Origin, read_header
+from mailsite_ext.delivery.inbound import Arrival, Inbound
+from mailsite_ext.delivery.verdict import JUNK
+from mailsite_ext.domains.directory import Directory, Recipient
+from mailsite_ext.errors import NoSuchMailbox, NotYourAddress, OutboundNotSetUp
+from mailsite_ext.protocol.smtp_address import Address, parse_address
+from mailsite_ext.protocol.smtp_grammar import MailFrom
+from mailsite_ext.replies import smtp_reply
+from mailsite_ext.storage.engine import StorageEngine
+from mailsite_ext.storage.values import INBOX, Content
+
+
+class LocalSubmitter:
+    """MailSubmitter of one mailbox; see there for what is raised and promised."""
+
+    def __init__(
+        self, mailbox: str, directory: Directory, inbound: Inbound, storage: StorageEngine, clock: Clock, host: str
+    ) -> None:
+        self._mailbox = mailbox
+        self._directory = directory
+        self._inbound = inbound
+        self._storage = storage
+        self._clock = clock
+        self._host = host
+
+    def submit(self, envelope: Envelope, message: bytes) -> Mapping[str, Reply]:
+        """Idempotent: who has a message of this Message-ID already gets no second one."""
+        fields = read_header(message, is_whole=True)
+        sender = self._sender(envelope)
+        found: dict[str, Recipient] = {}
+        refused: dict[str, Reply] = {}
+        for address in envelope.recipients:
+            try:
+                found[address] = self._recipient(address)
+            except MailError as error:
+                refused[address] = _reply(error)
+        new = [recipient for recipient in found.values() if not self._has_it(recipient, fields)]
+        if new:
+            mail = MailFrom(sender, len(message), utf8=envelope.needs_smtputf8)
+            origin = Origin(peer="127.0.0.1", hello=self._host, extended=True, login=self._mailbox)
+            self._deliver(Arrival(mail, new, origin, envelope.id, self._clock.now()), fields, message)
+        return refused
+
+    def _sender(self, envelope: Envelope) -> Address:
+        """Raises SubmissionRefused for an address that is not the mailbox's."""
+        sender = parse_address(envelope.mail_from, utf8=True)
+        if not self._directory.may_send_as(self._mailbox, sender):
+            raise SubmissionRefused(str(_reply(NotYourAddress())))
+        return sender
+
+    def _recipient(self, address: str) -> Recipient:
+        parsed = parse_address(address, utf8=True)
+        if not self._directory.is_local(parsed):
+            raise OutboundNotSetUp
+        found = self._directory.find_recipient(parsed)
+        if found is None:
+            raise NoSuchMailbox(address)
+        return found
+
+    def _has_it(self, recipient: Recipient, fields: Sequence[Field]) -> bool:
+        ids = [field.value.decode("utf-8", "replace").strip("<> ") for field in fields if field.name == "message-id"]
+        return bool(ids) and all(self._holds(hosted.name, ids[0]) for hosted in recipient.mailboxes)
+
+    def _holds(self, mailbox: str, message_id: str) -> bool:
+        try:
+            folders = [self._storage.find_folder(mailbox, name) for name in (INBOX, JUNK)]
+        except NoSuchMailbox:
+            return False
+        return any(folder and self._storage.find_by_message_id(folder.id, message_id) for folder in folders)
+
+    def _deliver(self, arrival: Arrival, fields: Sequence[Field], message: bytes) -> None:
+        """Raises SubmissionDeferred, SubmissionRefused: nobody has it then."""
+        try:
+            self._inbound.deliver(arrival, Content(message, len(message)), fields).result()
+        except MailError as error:
+            reply = _reply(error)
+            raise (SubmissionDeferred if reply.is_temporary else SubmissionRefused)(str(reply)) from error
+
+
+def _reply(error: MailError) -> Reply:
+    said = smtp_reply(error)
+    return Reply(said.code, said.words)
