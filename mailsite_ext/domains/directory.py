@@ -78,6 +78,11 @@ class Directory:
         mailboxes = self._remembered(name, address.domain or self.domains[0])
         return Recipient(address, mailboxes, detail) if mailboxes else None
 
+    def remembers(self, address: smtp_address.Address) -> bool:
+        """Does find_recipient answer without asking the database?  Then asyncio may call it where it stands."""
+        name, _detail = split_detail(fold(address.local))
+        return self._find_remembered(name, address.domain or self.domains[0]) is not None
+
     def may_send_as(self, mailbox: str, address: smtp_address.Address) -> bool:
         """May the person of `mailbox` write from `address`?  From each whose mail reaches them."""
         if not self.is_local(address):
@@ -90,11 +95,16 @@ class Directory:
         with self._parts.public.session() as db:
             return addresses_of(db, mailbox, self.domains)
 
-    def _remembered(self, name: str, domain: str) -> tuple[Hosted, ...]:
-        now = self._parts.clock.monotonic_s()
+    def _find_remembered(self, name: str, domain: str) -> tuple[Hosted, ...] | None:
         known = self._found.get((name, domain))
-        if known is not None and now - known[0] < KEPT_S:
-            return known[1]
+        is_fresh = known is not None and self._parts.clock.monotonic_s() - known[0] < KEPT_S
+        return known[1] if known is not None and is_fresh else None
+
+    def _remembered(self, name: str, domain: str) -> tuple[Hosted, ...]:
+        known = self._find_remembered(name, domain)
+        if known is not None:
+            return known
+        now = self._parts.clock.monotonic_s()
         with self._parts.public.session() as db:
             found = find_mailboxes(db, name, domain)
         if len(self._found) >= KEPT:
