@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.extension_api import MailError, NoSuchMessage
-from mailsite_ext.errors import NoSuchMailbox
+from mailsite_ext.errors import NoSuchMailbox, StorageDamaged, StorageFull
 from mailsite_ext.storage.catalogue_folders import ensure_folder, folder_name
 from mailsite_ext.storage.catalogue_messages import Relocate, enter, expunge
 from mailsite_ext.storage.catalogue_step import Step
@@ -64,6 +64,8 @@ def _enter(
         if isinstance(job, Delivered):
             return _deliver(step, job, boxes, relocate)
         return _append(step, job, relocate)
+    except (StorageFull, StorageDamaged):  # perhaps with half of the job entered: the whole step comes to nothing
+        raise
     except MailError as error:
         return error
 

@@ -102,9 +102,9 @@ def _verify_folder(storage: FileMailStorage, folder_id: int, *, fix: bool) -> li
 
 
 def _mend(step: Step, tree: MailTree, folder: LockedFolder, place: Place) -> None:
-    """Read the folder anew from what lies in it, as after a restore."""
+    """Read the folder anew from what lies in it; a file the index never had was promised to nobody."""
     settling = Settling(step, tree)
-    settling.settle(place, folder, jumps=True)
+    settling.settle(place, folder, jumps=True, adopts=False)
     recount(step.link, [folder.id])
 
 

@@ -47,8 +47,11 @@ class History:
         )
 
 
-def read_history(place: Place, folder: LockedFolder | None, now: int, *, jumps: bool) -> History:
-    """`folder`: what the index knows of it.  `jumps`: compare with the files, too, and skip 2^20."""
+def read_history(place: Place, folder: LockedFolder | None, now: int, *, jumps: bool, adopts: bool = True) -> History:
+    """`folder`: what the index knows of it.  `jumps`: compare with the files, too, and skip 2^20.
+
+    `adopts`: a file without a line, of a UID not given yet, is a message that came while the tree was copied.
+    """
     journal = place.journal.read_bytes() if place.journal.exists() else b""
     told = history_of(journal)
     line = told.folder or _made_up(folder, now)
@@ -61,7 +64,7 @@ def read_history(place: Place, folder: LockedFolder | None, now: int, *, jumps: 
         is_torn=whole_lines(journal) != len(journal),
     )
     if jumps or history.damaged or told.folder is None:
-        _compare_files(history, place)
+        _compare_files(history, place, adopts=adopts)
         _jump(history, folder)
     return history
 
@@ -75,24 +78,25 @@ def _made_up(folder: LockedFolder | None, now: int) -> FolderLine:
     )
 
 
-def _compare_files(history: History, place: Place) -> None:
-    """A line without a file is a message that is gone; a file without a line, of a UID not given yet, one that came."""
+def _compare_files(history: History, place: Place, *, adopts: bool) -> None:
+    """A line without a file is a message that is gone."""
     files = dict(message_files(place.directory))
     history.lost = [uid for uid, line in history.messages.items() if line.file not in files]
     for uid in history.lost:
         del history.messages[uid]
     named = {line.file for line in history.messages.values()}
     for file, told in files.items():
-        if file not in named:
-            _take(history, place, file, told)
+        if file in named:
+            continue
+        if told is None or not adopts or not _is_new(history, told):
+            history.strays.append(file)
+        else:
+            history.messages[told] = _line_of(place, file, told)
+            history.found.append(told)
 
 
-def _take(history: History, place: Place, file: str, uid: int | None) -> None:
-    if uid is None or uid < history.folder.uidnext or uid in history.messages or not history.folder.selectable:
-        history.strays.append(file)
-    else:
-        history.messages[uid] = _line_of(place, file, uid)
-        history.found.append(uid)
+def _is_new(history: History, uid: int) -> bool:
+    return history.folder.selectable and uid >= history.folder.uidnext and uid not in history.messages
 
 
 def _line_of(place: Place, file: str, uid: int) -> MessageLine:

@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 
+from mailsite_ext.storage.catalogue_folders import parents
 from mailsite_ext.storage.catalogue_messages import span
 from mailsite_ext.storage.catalogue_step import FOLDERS, Step, folder_of
 from mailsite_ext.storage.catalogue_values import LockedFolder
@@ -70,7 +71,11 @@ class Settling:
 
     def _finished(self, found: Iterable[Place]) -> list[Place]:
         """Without mailboxes that a step that died had begun to make: their own journal would have come last."""
-        begun = [place for place in found if place.is_begun or not place.name]
+        everything = list(found)
+        implied = {(place.mailbox, name) for place in everything if place.is_begun for name in parents(place.name)}
+        begun = [
+            place for place in everything if place.is_begun or not place.name or (place.mailbox, place.name) in implied
+        ]
         whole = {place.mailbox for place in begun if not place.name and place.journal.exists()}
         whole |= {place.mailbox for place in begun if place.mailbox not in whole and place.has_messages}
         return [place for place in begun if place.mailbox in whole]
@@ -152,9 +157,9 @@ class Settling:
             )
             folder.mailbox, folder.name = place.mailbox, place.name
 
-    def settle(self, place: Place, folder: LockedFolder | None, *, jumps: bool) -> History:
-        """Read one folder's journal and files into the index; `jumps`: as one that was put back from a copy."""
-        history = read_history(place, folder, self._step.now, jumps=jumps)
+    def settle(self, place: Place, folder: LockedFolder | None, *, jumps: bool, adopts: bool = True) -> None:
+        """Read one folder's journal and files into the index; `jumps`, `adopts`: see read_history."""
+        history = read_history(place, folder, self._step.now, jumps=jumps, adopts=adopts)
         if folder is None:
             folder = self._insert_folder(place, history)
         for file in history.strays:
@@ -163,7 +168,8 @@ class Settling:
         try:
             enter_history(self._link, place, folder, history)
         except FileNotFoundError:  # a message without its file
-            return self.settle(place, folder, jumps=True)
+            self.settle(place, folder, jumps=True, adopts=adopts)
+            return
         self.settled.append(folder.id)
         if history.is_mended:
             log.log(history.level, "%s: read anew, %s", place.directory, history.summary())
@@ -171,7 +177,6 @@ class Settling:
             self._tree.compact(self._link, folder)
         else:
             write_marks(self._link, {folder.id: mark_of(place.journal)})
-        return history
 
     def _reread(self, folder_id: int) -> LockedFolder:
         row = self._link.row(f"{FOLDERS} WHERE f.id = ?", [folder_id])

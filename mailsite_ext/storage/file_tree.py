@@ -20,6 +20,7 @@ from mailsite_ext.errors import StorageDamaged, StorageFull
 from mailsite_ext.storage.catalogue_sql import Link
 from mailsite_ext.storage.catalogue_step import Step
 from mailsite_ext.storage.catalogue_values import (
+    Event,
     FolderMade,
     FolderMarked,
     FolderRemoved,
@@ -35,6 +36,7 @@ from mailsite_ext.storage.journal_lines import folder_line, lines_of, mailbox_li
 from mailsite_ext.storage.journal_log import Addition, JournalLog
 from mailsite_ext.storage.journal_marks import LOG, Mark, forget_mark, mark_of, read_marks, write_marks
 from mailsite_ext.storage.tree import GOES_ON, JOURNAL, MESSAGE_DIRECTORY, folder_directory
+from mailsite_ext.storage.values import DELIMITER
 
 SHORT_JOURNAL_OCTETS = 256 * 1024
 LONG_MESSAGE_LINE_OCTETS = 512
@@ -106,10 +108,11 @@ class MailTree:
         changes = [event for event in step.events if isinstance(event, tuple(_CHANGES))]
         if changes:
             self.log.announce()
-        for event in sorted(changes, key=lambda event: isinstance(event, MailboxMade)):
+        for event in sorted(changes, key=_place_in_order):
             if not isinstance(event, FolderRemoved) or event.folder.mailbox_id not in gone:
                 _CHANGES[type(event)](self, step.link, event)
         self._write_lines(step)
+        self._empty_mere_names(step)
         write_marks(step.link, {LOG: Mark(0, self.log.size_octets(), b"")})
 
     def _write_lines(self, step: Step) -> None:
@@ -163,6 +166,8 @@ class MailTree:
 
     def make_folder(self, link: Link, event: FolderMade) -> None:
         path = self.journal(event.folder.mailbox, event.folder.name)
+        if path.parent.exists():  # of a mere name that becomes a folder again
+            self._remove_messages(path.parent)
         self.begin_journal(link, event.folder.id, path, folder_line(event.folder))
 
     def rename_folder(self, _link: Link, event: FolderRenamed) -> None:
@@ -179,11 +184,6 @@ class MailTree:
         for parent in {old.parent, new.parent}:
             self.files.fsync_directory(parent)
         self._tidy(old.parent)
-
-    def mark_folder(self, _link: Link, event: FolderMarked) -> None:
-        """What became a mere name has no messages any more."""
-        if not event.folder.selectable:
-            self._remove_messages(self.directory(event.folder.mailbox, event.folder.name))
 
     def remove_folder(self, link: Link, event: FolderRemoved) -> None:
         directory = self.directory(event.folder.mailbox, event.folder.name)
@@ -204,6 +204,12 @@ class MailTree:
             self.put_aside(directory, self.removed)
             self._tidy(directory.parent)
 
+    def _empty_mere_names(self, step: Step) -> None:
+        """What became a mere name has no messages any more; its journal says so by now."""
+        for event in step.events:
+            if isinstance(event, FolderMarked) and not event.folder.selectable:
+                self._remove_messages(self.directory(event.folder.mailbox, event.folder.name))
+
     def _remove_messages(self, directory: Path) -> None:
         for child in message_directories(directory):
             self.put_aside(child, self.removed)
@@ -219,10 +225,19 @@ _CHANGES: Mapping[type, Callable[..., None]] = {
     MailboxMade: MailTree.make_mailbox,
     FolderMade: MailTree.make_folder,
     FolderRenamed: MailTree.rename_folder,
-    FolderMarked: MailTree.mark_folder,
     FolderRemoved: MailTree.remove_folder,
     MailboxRemoved: MailTree.remove_mailbox,
 }
+
+
+def _place_in_order(event: Event) -> tuple[bool, bool, int]:
+    """What was there first, then folders, the deepest first: the journal that appears first makes it true.
+
+    A folder's directory implies the names above it; a mailbox is one when its own journal, the last, is there.
+    """
+    if isinstance(event, FolderMade):
+        return False, True, -event.folder.name.count(DELIMITER)
+    return isinstance(event, MailboxMade), False, 0
 
 
 def _is_folder(child: Path) -> bool:

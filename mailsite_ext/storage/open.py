@@ -45,9 +45,4 @@ def new_storage(parts: Runtime, kind: StorageKind) -> Storage:
 
 def mail_folder(config: Config) -> Path:
     """Everything hosted: on one file system, so that files can be renamed and linked into place."""
-    return config.work_directory / "mailsite"
-
-
-def spool_folder(config: Config) -> Path:
-    """Where listeners keep messages they are still receiving; both engines take files from here without copying."""
-    return mail_folder(config) / "spool"
+    return config.work_directory.absolute() / "mailsite"
