@@ -74,7 +74,7 @@ def _select(columns: tuple[Column, ...]) -> str:
     if all(column is Column.UID or column in IN_FLAGS for column in columns):
         table = "mailsite_flag f"
     elif any(column in IN_FLAGS for column in columns):
-        table = "mailsite_flag f CROSS JOIN mailsite_message m ON m.id = f.id"
+        table = "mailsite_flag f JOIN mailsite_message m ON m.id = f.id"
     else:
         table = "mailsite_message f"
     names = [_expression(column, "m" if " m " in table else "f") for column in columns]

@@ -22,6 +22,7 @@ from mailsite_ext.storage.blobs import BlobReader, BlobStore
 from mailsite_ext.storage.catalogue import REMEMBERED_STEPS, Catalogue
 from mailsite_ext.storage.catalogue_flags import flags_text
 from mailsite_ext.storage.catalogue_inbound import Appended, Delivered, Placed, enter_all
+from mailsite_ext.storage.catalogue_messages import note_unused
 from mailsite_ext.storage.catalogue_values import NewMessage
 from mailsite_ext.storage.catalogue_verify import verify_counters
 from mailsite_ext.storage.files import Disk, Files
@@ -91,8 +92,10 @@ class SqlMailStorage(Catalogue):
     def _enter(self, ready: Sequence[Prepared]) -> list[Outcome]:
         with self.write() as step:
             outcomes = enter_all(step, [one.job for one in ready])
-            kept = [one for one, came in zip(ready, outcomes, strict=True) if not isinstance(came, MailError)]
-            enter_segments(step.link, (body for one in kept for body in one.bodies))
+            bodies = [(body, came) for one, came in zip(ready, outcomes, strict=True) for body in one.bodies]
+            enter_segments(step.link, [body for body, came in bodies if not isinstance(came, MailError)])
+            refused = [body for body, came in bodies if isinstance(came, MailError)]
+            note_unused(step, (blob for body in refused for blob in body.new_blobs))
         return outcomes
 
     def _prepare(self, job: Delivery | Append) -> Prepared:

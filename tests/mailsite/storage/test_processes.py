@@ -1,0 +1,68 @@
+"""Several processes work on one storage at once, and each is told the truth."""
+
+from __future__ import annotations
+
+import multiprocessing
+
+from app.clock import SystemClock
+from mailsite_ext.storage.values import Column, FlagMode, Placement
+from tests.mailsite.storage.engines import Place, deliver, inbox_of, mail, read
+
+PROCESSES = 2
+ROUNDS = 25
+
+
+def work(place: Place, name: str, told) -> None:
+    """Deliver, flag, copy, move, expunge; tell what should be where afterwards: (folder, UID) → subject."""
+    storage = place.open()
+    inbox, sent, trash = (storage.find_folder("alice", one) for one in ("INBOX", "Sent", "Trash"))
+    there: dict[tuple[int, int], str] = {}
+    for number in range(ROUNDS):
+        subject = f"{name}-{number}"
+        for one in deliver(storage, mail(subject), "alice", "bob", Placement("alice", "Lists/both")):
+            there[one.folder_id, one.uid] = subject
+        mine = [uid for (folder_id, uid), _subject in there.items() if folder_id == inbox.id]
+        storage.store_flags(inbox.id, range(1, 20), FlagMode.ADD, frozenset({f"by-{name}-{number}"}))
+        if number % 3 == 0:
+            copied = storage.copy(inbox.id, mine[-2:], sent.id)
+            for old, new in zip(copied.source, copied.target, strict=True):
+                there[sent.id, new] = there[inbox.id, old]
+        if number % 4 == 0:
+            moved = storage.move(inbox.id, mine[:1], trash.id)
+            for old, new in zip(moved.source, moved.target, strict=True):
+                there[trash.id, new] = there.pop((inbox.id, old))
+        if number % 5 == 0:
+            for uid in storage.expunge(inbox.id, mine[-1:], only_deleted=False).uids:
+                del there[inbox.id, uid]
+        if number % 10 == 0:
+            storage.create_folder("alice", f"Own/{name}/{number}")
+    told.put((name, there))
+    place.close()
+
+
+def test_two_processes_at_once(place):
+    storage = place.opened[0]
+    context = multiprocessing.get_context("spawn")
+    told = context.Queue()
+    elsewhere = Place(place.kind, place.folder, place.url, SystemClock())
+    workers = [context.Process(target=work, args=(elsewhere, f"p{n}", told)) for n in range(PROCESSES)]
+    for worker in workers:
+        worker.start()
+    found = dict(told.get(timeout=100) for _ in workers)
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+    promised = {where: subject for there in found.values() for where, subject in there.items()}
+    assert len(promised) == sum(map(len, found.values())), "one UID was given twice"
+    stored = {
+        (folder.id, uid): read(storage, folder.id, uid)
+        for mailbox in ("alice", "bob")
+        for folder in storage.folders(mailbox)
+        for uid in storage.uids(folder.id)
+    }
+    assert stored == {where: mail(subject) for where, subject in promised.items()}
+    assert list(storage.verify()) == []
+    modseqs = [modseq for (modseq,) in storage.rows(inbox_of(storage).id, (Column.MODSEQ,))]
+    assert max(modseqs) <= inbox_of(storage).highestmodseq
+    names = {folder.name for folder in storage.folders("alice")}
+    assert {f"Own/p{n}/{number}" for n in range(PROCESSES) for number in range(0, ROUNDS, 10)} <= names
