@@ -32,13 +32,13 @@ def span(seconds: int) -> str:
     return str(ngettext("%(num)d day", "%(num)d days", seconds // 86_400))
 
 
-def how_it_ended(status: int | None) -> str:
-    """What an exit status says, to stand before the last words."""
+def how_it_ended(status: int | None, when: str) -> str:
+    """What an exit status says, to stand behind the last words."""
     if status is None:
-        return str(_("It could not be started."))
+        return str(_("It could not be started (%(when)s).", when=when))
     if status < 0:
-        return str(_("It was killed by signal %(number)d.", number=-status))
-    return str(_("It ended with status %(number)d.", number=status))
+        return str(_("It was killed by signal %(number)d (%(when)s).", number=-status, when=when))
+    return str(_("It ended with status %(number)d (%(when)s).", number=status, when=when))
 
 
 def times(number: int) -> str:
