@@ -175,19 +175,22 @@ class _Slow:
             if now.local or now.domain or name:
                 self._found.append(Address(name or None, now.local, now.domain))
         elif now.words:
-            self._flush_bare(b"".join(now.words).strip(), now.comment)
+            self._flush_bare(_closed(now.words), now.comment)
 
-    def _flush_bare(self, text: bytes, comment: bytes) -> None:
-        """Without angle brackets: `a@b`, `a`, or only a name."""
-        local, at, domain = text.partition(b"@")
-        local, domain = _closed(local), _closed(domain).partition(b" ")[0]
-        name, space, last = local.rpartition(b" ")
-        if not at and space:
-            self._found.append(Address(text, b"", b""))
+    def _flush_bare(self, words: list[bytes], comment: bytes) -> None:
+        """Without angle brackets: `a@b`, `a`, or only a name; a name before `a@b` is taken for one."""
+        at = words.index(b"@") if b"@" in words else len(words)
+        domain = b"".join(_closed(words[at + 1 :])).partition(b" ")[0]
+        local = _closed(words[:at])
+        named = len(local) - local[::-1].index(b" ") - 1 if b" " in local else -1
+        if at == len(words) and b" " in b"".join(local):
+            self._found.append(Address(b"".join(local), b"", b""))
         elif local or domain:
-            self._found.append(Address(name or comment or None, last, domain))
+            name = b"".join(local[: max(named, 0)]) or comment
+            self._found.append(Address(name or None, b"".join(local[named + 1 :]), domain))
 
 
-def _closed(text: bytes) -> bytes:
-    """White space around dots and ends goes: `a . b` is `a.b` (RFC 5322 §4.4)."""
-    return re.sub(rb" *\. *", b".", text.strip())
+def _closed(words: list[bytes]) -> list[bytes]:
+    """White space around dots and at the ends goes: `a . b` is `a.b` (RFC 5322 §4.4)."""
+    edged = [b".", *words, b"."]
+    return [word for n, word in enumerate(words) if word != b" " or (edged[n] != b"." and edged[n + 2] != b".")]
