@@ -1,0 +1,15 @@
+"""Who has which mailbox, which addresses lead to it, and what opens it."""
+
+from __future__ import annotations
+
+from app.extension_api import Host
+
+
+def register_domains(host: Host) -> None:
+    from mailsite_ext.domains import admin_views, views  # the pure modules beside them need no Flask
+
+    host.add_blueprint(views.bp)
+    host.add_blueprint(admin_views.bp)
+    host.add_settings_entry(views.entry)
+    host.add_admin_entry(admin_views.entry)
+    host.flask.before_request(views.open_mailbox)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from app.extension_api import Host
-from mailsite_ext.settings.section import MailsiteSection
 
 
 def register_settings(host: Host) -> None:
+    from mailsite_ext.settings.section import MailsiteSection  # the pure modules beside it need no Flask
+
     host.add_settings_section(MailsiteSection)

@@ -38,6 +38,8 @@ from app.outbox.models import Outgoing
 from app.sources import Role
 from app.users.models import UserSession
 from app.web.events import Owners, is_for
+from mailsite_ext.domains import service as hosting
+from mailsite_ext.domains.models import AppPassword
 from tests.conftest import START
 from tests.factories import make_account, make_folder, make_message
 
@@ -137,6 +139,21 @@ CASES = [
     ),
     Case("POST", IDENTITY + "/remove", "/mail/accounts/{account}/identities/{identity}/remove"),
     Case("POST", "/settings/security/sessions/<int:session_id>/end", "/settings/security/sessions/{session}/end"),
+    Case(
+        "POST",
+        "/settings/mail-clients/passwords/<int:password_id>/revoke",
+        "/settings/mail-clients/passwords/{app_password}/revoke",
+    ),
+    _admin("mailboxes/<int:mailbox_id>", "mailboxes/{mailbox}", "GET"),
+    _admin("mailboxes/<int:mailbox_id>", "mailboxes/{mailbox}"),
+    _admin("mailboxes/of/<int:user_id>", "mailboxes/of/{user}"),
+    _admin("mailboxes/<int:mailbox_id>/<any(open, closed):state>", "mailboxes/{mailbox}/closed"),
+    _admin("mailboxes/<int:mailbox_id>/addresses", "mailboxes/{mailbox}/addresses"),
+    _admin(
+        "mailboxes/<int:mailbox_id>/addresses/<int:address_id>/remove",
+        "mailboxes/{mailbox}/addresses/{mailbox_address}/remove",
+    ),
+    _admin("mailboxes/<int:mailbox_id>/release", "mailboxes/{mailbox}/release"),
     _admin("credentials/<int:account_id>/revoke", "credentials/{account}/revoke"),
     _admin("users/<int:user_id>/delete", "users/{user}/delete", "GET"),
     _admin("users/<int:user_id>/role/<any(user, admin):role>", "users/{user}/role/admin"),
@@ -176,7 +193,7 @@ NO_ID = {
 @pytest.fixture
 def alices(app, parts, db, alice, browser_of, clock, set_mode):
     """One of everything, all of it Alice's."""
-    set_mode(Mode.EXTERNAL)
+    set_mode(Mode.BOTH)
     account = make_account(db, alice, address="alice@example.net", vault=parts.vault)
     gmail = make_account(db, alice, provider="gmail")
     account.sealed_imap_password = parts.vault.seal(f"mail_account.imap_password:{account.uuid}", "a password")
@@ -206,6 +223,8 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
                         created_at=START, not_before=START)  # fmt: skip
     db.add(outgoing)
     db.commit()
+    mailbox = hosting.ensure_mailbox(parts, db, alice)
+    hosting.add_app_password(parts, db, mailbox, SECRET)
     browser = browser_of(alice)
     url = "http://images.example/a.png"
     return SimpleNamespace(
@@ -218,6 +237,8 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
             "session": db.scalars(select(UserSession.id).where(UserSession.user_id == alice.id)).first(),
             "machine": machine.id, "service": service.id,
             "image_key": signing.image_key(parts.private, alice.id, url),
+            "mailbox": mailbox.id, "app_password": db.scalar(select(AppPassword.id)),
+            "mailbox_address": hosting.add_address(db, mailbox.id, "al", "").id,
         },
     )  # fmt: skip
 
@@ -231,6 +252,7 @@ NOBODYS: dict[str, Any] = {
     "account": 999_001, "gmail": 999_002, "folder": 999_003, "trash": 999_004, "message": 999_005, "written": 999_006,
     "action": 999_007, "draft": str(uuid4()), "attachment": str(uuid4()), "outgoing": str(uuid4()), "user": 999_010,
     "machine": 999_011, "service": 999_012,
+    "mailbox": 999_020, "app_password": 999_021, "mailbox_address": 999_022,
     "identity": 999_008, "session": 999_009, "url": "http://images.example/b.png", "image_key": "A" * 24,
 }  # fmt: skip
 
@@ -238,6 +260,7 @@ NOBODYS: dict[str, Any] = {
 @pytest.fixture
 def mallorys(parts, db, mallory, browser_of, alices):
     """Mallory has mail too, so that nothing is refused for want of an account."""
+    hosting.ensure_mailbox(parts, db, mallory)
     account = make_account(db, mallory, vault=parts.vault)
     folder = make_folder(db, account)
     trash = make_folder(db, account, "Trash", Role.TRASH)
