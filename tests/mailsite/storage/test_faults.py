@@ -123,8 +123,8 @@ def all_is_well(storage, expected):
     assert state(storage) in expected
 
 
-def counted_steps(copies):
-    files = FaultyFiles()
+def counted_steps(copies, fault):
+    files = FaultyFiles(fault=fault)
     walk(copies(), files)
     assert files.steps > 25
     return files.steps
@@ -134,7 +134,7 @@ def counted_steps(copies):
 @pytest.mark.parametrize("half", [False, True])
 def test_killed_at_every_write(copies, half):
     states = states_of_a_good_run(copies())
-    for at in range(1, counted_steps(copies) + 1):
+    for at in range(1, counted_steps(copies, killed) + 1):
         place = copies()
         _storage, number, error = walk(place, FaultyFiles(at=at, fault=killed, half=half))
         assert isinstance(error, Killed), at
@@ -148,7 +148,7 @@ def test_killed_at_every_write(copies, half):
 @pytest.mark.timeout(600)
 def test_disk_full_at_every_write(copies):
     states = states_of_a_good_run(copies())
-    for at in range(1, counted_steps(copies) + 1):
+    for at in range(1, counted_steps(copies, full) + 1):
         place = copies()
         storage, number, error = walk(place, FaultyFiles(at=at, fault=full))
         assert state(storage) == states[number], (at, error)
