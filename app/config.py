@@ -67,6 +67,11 @@ class Config:
     mail_bind: str = setting(
         "MAIL_BIND", "Addresses the public mail listeners bind to, comma-separated; empty: every interface", ""
     )
+    mail_connections_per_address: int = setting(
+        "MAIL_CONNECTIONS_PER_ADDRESS",
+        "Most connections of one address to a mail listener; raise it behind one NAT",
+        20,
+    )
     log_format: str = setting("LOG_FORMAT", "text or json", "text")
     log_level: str = setting("LOG_LEVEL", "debug, info, warning or error", "info")
     testing: bool = False

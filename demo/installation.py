@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app import migrate, runtime
+from app import create_app, extensions, migrate, runtime
 from app.accounts import service as accounts
 from app.accounts.endpoint import Credentials, Endpoint, Tls
 from app.accounts.models import MailAccount
@@ -42,7 +42,8 @@ class Server:
 def prepare(config: Config) -> Runtime:
     """Migrate, and open the mode External Mail Accounts to servers on this machine; safe to repeat."""
     parts = runtime.build(config)
-    migrate.upgrade(parts.public, parts.private)
+    with create_app(parts=parts).app_context():
+        migrate.upgrade(parts.public, parts.private, branches=extensions.registry().branches)
     ensure_keys(parts.private, parts.clock)
     with parts.public.session() as db:
         save_settings(db, Mode.EXTERNAL, private_hosts=HOST, cleartext_hosts=HOST)

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.extension_api import Config, MailError, MailLog, Runtime, log_file, tell_failure, tell_ready
@@ -66,7 +66,10 @@ class Process:
     settings: Settings
     certificate: Certificate
     storage: StorageEngine
-    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(connections_per_address=self.parts.config.mail_connections_per_address)
 
     @property
     def host(self) -> str:
