@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import shutil
 import smtplib
-import subprocess
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -312,41 +310,6 @@ def wait_until(holds, deadline_s: float = 10.0) -> None:
             return
         event.wait(0.01)
     raise AssertionError("it never happened")
-
-
-@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
-def test_curl(running, tmp_path, authority, scheme):
-    curl = shutil.which("curl")
-    if curl is None:
-        pytest.skip("curl is not installed")
-    host = running("both", "submission")
-    (tmp_path / "mail").write_bytes(MESSAGE)
-    name = "both" if scheme == "smtp" else "submission"
-    command = [
-        *(
-            curl,
-            "-sS",
-            "--url",
-            f"{scheme}://localhost:{host.ports[name]}/client.example",
-            "--cacert",
-            str(authority.ca),
-        ),
-        *(
-            "--mail-from",
-            "alice@example.org",
-            "--mail-rcpt",
-            "bob@example.org",
-            "--upload-file",
-            str(tmp_path / "mail"),
-        ),
-        *("--user", "alice@example.org:secret", "--login-options", "AUTH=SCRAM-SHA-256", "--ssl-reqd"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    if "AUTH=SCRAM" in done.stderr or "login denied" in done.stderr.lower():  # a curl built without SCRAM
-        command[command.index("AUTH=SCRAM-SHA-256")] = "AUTH=PLAIN"
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    assert done.returncode == 0, done.stderr
-    assert host.box.letters[0].body == MESSAGE
 
 
 def test_scram_over_the_wire(running, authority):
