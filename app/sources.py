@@ -199,6 +199,9 @@ class MailSource(Protocol):
     Deltas are complete and idempotent; a UIDVALIDITY change means start over.  Every method may raise
     ConnectionLost, TimedOut or ProtocolError (the session is then dead: close it and open another), NoSuchFolder, and
     ActionRefused with the server's own words.
+
+    Where `uidvalidity` is given and the folder has another by now, the UIDs mean other messages: `headers`, `fetch`,
+    `stream` and `previews` then raise NoSuchMessage before they hand anything on.
     """
 
     @property
@@ -222,11 +225,15 @@ class MailSource(Protocol):
         """What changed in `folder` since `since` (None: everything); `known` are the mirrored UIDs, ascending."""
         ...
 
-    def headers(self, folder: str, uids: Sequence[int]) -> Iterator[Sequence[RemoteMessage]]:
+    def headers(
+        self, folder: str, uids: Sequence[int], uidvalidity: int | None = None
+    ) -> Iterator[Sequence[RemoteMessage]]:
         """The messages `uids` in chunks, the next asked for before this one is read; vanished ones are left out."""
         ...
 
-    def fetch(self, folder: str, uid: int, sections: Sequence[str]) -> Mapping[str, bytes]:
+    def fetch(
+        self, folder: str, uid: int, sections: Sequence[str], uidvalidity: int | None = None
+    ) -> Mapping[str, bytes]:
         """Sections of a message as they stand (still transfer-encoded), in one turn; never sets \\Seen.
 
         A section is an IMAP section specification: "1.2", "HEADER", "" for the whole message.  A message that is
@@ -234,11 +241,15 @@ class MailSource(Protocol):
         """
         ...
 
-    def stream(self, folder: str, uid: int, section: str, chunk_octets: int) -> Iterator[bytes]:
+    def stream(
+        self, folder: str, uid: int, section: str, chunk_octets: int, uidvalidity: int | None = None
+    ) -> Iterator[bytes]:
         """One section in pieces of `chunk_octets`, so that nothing ever holds a large attachment whole."""
         ...
 
-    def previews(self, folder: str, wanted: Mapping[int, str], octets: int) -> Mapping[int, bytes]:
+    def previews(
+        self, folder: str, wanted: Mapping[int, str], octets: int, uidvalidity: int | None = None
+    ) -> Mapping[int, bytes]:
         """The first `octets` of one text section per UID, in as few turns as possible."""
         ...
 

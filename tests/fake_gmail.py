@@ -110,8 +110,10 @@ class GmailSource(FakeSource):
     def _state(self, state: FlagState, message: FakeMessage) -> FlagState:
         return replace(state, labels=tuple(sorted(labels_of(message))))
 
-    def headers(self, folder: str, uids: Sequence[int]) -> Iterator[Sequence[RemoteMessage]]:
-        for chunk in super().headers(folder, uids):
+    def headers(
+        self, folder: str, uids: Sequence[int], uidvalidity: int | None = None
+    ) -> Iterator[Sequence[RemoteMessage]]:
+        for chunk in super().headers(folder, uids, uidvalidity):
             yield [self._with_ids(self._server.folders[folder], message) for message in chunk]
 
     def _with_ids(self, box: FakeFolder, message: RemoteMessage) -> RemoteMessage:

@@ -280,36 +280,50 @@ class FakeSource:
             if since is None or message.modseq > since
         }
 
-    def headers(self, folder: str, uids: Sequence[int]) -> Iterator[Sequence[RemoteMessage]]:
+    def _open(self, method: str, folder: str, uidvalidity: int | None) -> FakeFolder:
+        box = self._ask(method, folder).get(folder)
+        if uidvalidity not in (None, box.uidvalidity):
+            raise NoSuchMessage
+        return box
+
+    def headers(
+        self, folder: str, uids: Sequence[int], uidvalidity: int | None = None
+    ) -> Iterator[Sequence[RemoteMessage]]:
         for start in range(0, len(uids), 200):
             self._server.pass_gate("headers")
             with self._server.lock:
-                box = self._ask("headers", folder).get(folder)
+                box = self._open("headers", folder, uidvalidity)
                 chunk = [_remote(box.messages[uid]) for uid in uids[start : start + 200] if uid in box.messages]
             yield chunk
 
-    def _get(self, method: str, folder: str, uid: int) -> FakeMessage:
-        box = self._ask(method, folder).get(folder)
+    def _get(self, method: str, folder: str, uid: int, uidvalidity: int | None) -> FakeMessage:
+        box = self._open(method, folder, uidvalidity)
         if uid not in box.messages:
             raise NoSuchMessage
         return box.messages[uid]
 
-    def fetch(self, folder: str, uid: int, sections: Sequence[str]) -> Mapping[str, bytes]:
+    def fetch(
+        self, folder: str, uid: int, sections: Sequence[str], uidvalidity: int | None = None
+    ) -> Mapping[str, bytes]:
         self._server.pass_gate("fetch")
         with self._server.lock:
-            message = self._get("fetch", folder, uid)
+            message = self._get("fetch", folder, uid, uidvalidity)
             return {section: _section(message.raw, section) for section in sections}
 
-    def stream(self, folder: str, uid: int, section: str, chunk_octets: int) -> Iterator[bytes]:
+    def stream(
+        self, folder: str, uid: int, section: str, chunk_octets: int, uidvalidity: int | None = None
+    ) -> Iterator[bytes]:
         self._server.pass_gate("stream")
         with self._server.lock:
-            octets = _section(self._get("stream", folder, uid).raw, section)
+            octets = _section(self._get("stream", folder, uid, uidvalidity).raw, section)
         for start in range(0, len(octets), chunk_octets):
             yield octets[start : start + chunk_octets]
 
-    def previews(self, folder: str, wanted: Mapping[int, str], octets: int) -> Mapping[int, bytes]:
+    def previews(
+        self, folder: str, wanted: Mapping[int, str], octets: int, uidvalidity: int | None = None
+    ) -> Mapping[int, bytes]:
         with self._server.lock:
-            box = self._ask("previews", folder).get(folder)
+            box = self._open("previews", folder, uidvalidity)
             found = [(uid, section) for uid, section in wanted.items() if uid in box.messages]
             return {uid: _section(box.messages[uid].raw, section)[:octets] for uid, section in found}
 

@@ -156,7 +156,7 @@ class AccountWork:
         delta = sync.sync_folder(self.desk, source, inbox, inbox.state)
         view_id = sync.find_inbox_view(self.desk) if source.is_gmail else None
         if view_id and is_first_look and not inbox.complete:
-            sync.fetch_inbox(self.desk, source, inbox)
+            sync.fetch_inbox(self.desk, source, inbox, delta.state.uidvalidity)
         health.note_success(self.desk)
         self._fetch_rest(inbox, more=bool(delta.unfetched))
         if source.caches_bodies and (delta.new or is_first_look):

@@ -34,7 +34,7 @@ PREVIEW_OCTETS = 4_096  # the head of an HTML part may hold a style sheet
 
 REQUEST = cast(Table, BodyRequest.__table__)
 REQUESTED = (
-    select(REQUEST.c.sections, Message, Folder.name)
+    select(REQUEST.c.sections, Message, Folder.name, Folder.uidvalidity)
     .join(Message, Message.id == REQUEST.c.message_id)
     .join(Folder, Folder.id == Message.folder_id)
     .where(REQUEST.c.id == bindparam("request_id"))
@@ -47,6 +47,7 @@ class Asked:
 
     message: Message
     folder: str
+    uidvalidity: int
     sections: tuple[str, ...]
     octets: int
 
@@ -78,17 +79,20 @@ def _wanted(desk: Desk) -> Sequence[int]:
 
 
 def _read(desk: Desk, request_id: int) -> Asked | None:
-    """What a request is about; None while a move is on its way that will tell the message's UID, or if it is gone."""
+    """What a request is about; None if it is gone, or its UID is not known.
+
+    That is so while a move is on its way, and while the folder's mirror is emptied because its UIDs are void.
+    """
     with desk.session() as db:
         found = db.execute(REQUESTED, {"request_id": request_id}).one_or_none()
-        if found is None or found.Message.uid < 0:
+        if found is None or found.Message.uid < 0 or found.uidvalidity is None:
             return None
-        return _ask_for(db, found.Message, found.name, found.sections.split("\n"))
+        return _ask_for(db, found.Message, found.name, found.uidvalidity, found.sections.split("\n"))
 
 
-def _ask_for(db: Session, message: Message, folder: str, sections: Sequence[str]) -> Asked:
+def _ask_for(db: Session, message: Message, folder: str, uidvalidity: int, sections: Sequence[str]) -> Asked:
     missing = tuple(section for section in sections if not bodies.is_cached(db, message, section))
-    return Asked(message, folder, missing, sum(_octets(message, section) for section in missing))
+    return Asked(message, folder, uidvalidity, missing, sum(_octets(message, section) for section in missing))
 
 
 def _octets(message: Message, section: str) -> int:
@@ -129,11 +133,11 @@ def _answer(
 
 def _fetch(desk: Desk, source: MailSource, asked: Asked) -> Mapping[str, bytes]:
     """Small sections, in one turn; large ones go into the cache in pieces as they come."""
-    message = asked.message
+    folder, uid, uidvalidity = asked.folder, asked.message.uid, asked.uidvalidity
     if not asked.is_large:
-        return source.fetch(asked.folder, message.uid, asked.sections) if asked.sections else {}
+        return source.fetch(folder, uid, asked.sections, uidvalidity) if asked.sections else {}
     for section in asked.sections:
-        _store(desk, message, section, source.stream(asked.folder, message.uid, section, CHUNK_OCTETS))
+        _store(desk, asked.message, section, source.stream(folder, uid, section, CHUNK_OCTETS, uidvalidity))
     return {}
 
 
@@ -174,10 +178,11 @@ def prefetch(desk: Desk, source: MailSource, folder_id: int, view_id: int | None
 
 def _newest_unread(desk: Desk, folder_id: int, view_id: int | None) -> Sequence[Asked]:
     with desk.session() as db:
-        unread = db.scalars(_newest(folder_id, view_id).where(Message.seen.is_(False)).limit(PREFETCHED)).all()
         folder = db.get(Folder, folder_id)
-        name = folder.name if folder else ""  # a folder that is gone has no messages
-        asked = [_ask_for(db, message, name, _shown_sections(message)) for message in unread]
+        if folder is None or folder.uidvalidity is None:
+            return []
+        unread = db.scalars(_newest(folder_id, view_id).where(Message.seen.is_(False)).limit(PREFETCHED)).all()
+        asked = [_ask_for(db, each, folder.name, folder.uidvalidity, _shown_sections(each)) for each in unread]
     return [each for each in asked if each.sections and not each.is_large]
 
 
@@ -193,11 +198,11 @@ def fetch_previews(
     with desk.session() as db:
         folder = db.get(Folder, folder_id)
         newest = db.scalars(_newest(folder_id, view_id).limit(newest_ones)).all()
-    if folder is None:
+    if folder is None or folder.uidvalidity is None:
         return
     texts = {message.uid: _preview_part(message) for message in newest if message.preview is None}
     wanted = {uid: part.section for uid, part in texts.items() if part}
-    found = source.previews(folder.name, wanted, PREVIEW_OCTETS) if wanted else {}
+    found = source.previews(folder.name, wanted, PREVIEW_OCTETS, folder.uidvalidity) if wanted else {}
     words = {uid: preview_of(part, found.get(uid, b"")) if part else "" for uid, part in texts.items()}
     if words:
         with desk.session() as db:

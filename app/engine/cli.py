@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -17,6 +18,9 @@ from app.engine.times import EngineTimes
 from app.machines.orders import StandingOrders
 from app.runtime import runtime
 
+COLLECTED_EVERY = 20_000
+"""New objects between two looks for garbage: a batch of headers is some 10,000, and leaves no cycles behind."""
+
 engine_commands = AppGroup("engine", help="The mail engine.")
 
 
@@ -31,6 +35,8 @@ def run_command(parent: int | None, tell: int | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     orders = StandingOrders(parts)
+    gc.freeze()  # what was imported stays: no use in looking through it again and again
+    gc.set_threshold(COLLECTED_EVERY)
 
     def goes_on() -> bool:
         tell_once(tell, orders)

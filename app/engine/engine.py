@@ -5,7 +5,6 @@ Only the loop's own thread touches `MailEngine`; the accounts' work runs on the 
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -32,8 +31,6 @@ log = logging.getLogger("satchel.engine")
 
 WORK_TOPICS = frozenset({Topic.ACTIONS, Topic.OUTBOX, Topic.BODY_WANTED})
 SWITCH_INTERVAL_S = 0.001
-COLLECTED_EVERY = 20_000
-"""New objects between two looks for garbage: a batch of headers is some 10,000, and leaves no cycles behind."""
 
 
 class MailEngine:
@@ -56,8 +53,6 @@ class MailEngine:
     def run(self, goes_on: Callable[[], bool]) -> None:
         """Work until `goes_on` says no, which is asked every tick."""
         sys.setswitchinterval(SWITCH_INTERVAL_S)  # a parsing bulk thread gives a waiting prompt one its turn sooner
-        gc.freeze()  # what was imported stays: no use in looking through it again and again
-        gc.set_threshold(COLLECTED_EVERY)
         with self.parts.bus.subscribe() as ear:
             self.begin()
             try:

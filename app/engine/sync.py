@@ -160,7 +160,7 @@ def find_inbox_view(desk: Desk) -> int | None:
         return view.id if view else None
 
 
-def fetch_inbox(desk: Desk, source: MailSource, all_mail: KnownFolder) -> None:
+def fetch_inbox(desk: Desk, source: MailSource, all_mail: KnownFolder, uidvalidity: int) -> None:
     """The newest messages of Gmail's inbox, which may lie far below the newest of All Mail: the page opened first.
 
     One search and one fetch, whatever All Mail holds; everything older comes with the Backfill.
@@ -169,7 +169,7 @@ def fetch_inbox(desk: Desk, source: MailSource, all_mail: KnownFolder) -> None:
     with desk.session() as db:
         known = set(mirror.known_uids(db, all_mail.id))
     missing = sorted(set(newest) - known, reverse=True)
-    for messages in source.headers(all_mail.name, missing) if missing else ():
+    for messages in source.headers(all_mail.name, missing, uidvalidity) if missing else ():
         with desk.session() as db:
             added = mirror.add_messages(db, all_mail.id, messages)
             changed = labels.take_changed(db)
@@ -225,11 +225,11 @@ class Backfill:
 
     def _fetch(self, source: MailSource) -> None:
         step, self._remaining = self._remaining[:STEP_MESSAGES], self._remaining[STEP_MESSAGES:]
-        if not step:
+        if not step or self._started is None:
             return
         self._fetched, self._added = True, 0
         try:
-            headers = source.headers(self.folder.name, step)
+            headers = source.headers(self.folder.name, step, self._started.uidvalidity)
             store_while_reading(map(mirror.read_arrivals, headers), self._store)
         finally:
             _note_done(self.desk, MailAccount.sync_done + self._added)

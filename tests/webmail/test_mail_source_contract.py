@@ -29,6 +29,7 @@ from app.sources import (
     Delta,
     Expunge,
     FolderState,
+    MailSource,
     Move,
     RemoteFolder,
     Role,
@@ -336,8 +337,15 @@ def test_another_uidvalidity_starts_over(account):
 def test_actions_and_bodies_of_another_uidvalidity_touch_nothing(account):
     account.deliver(1)
     stale = account.sync().state.uidvalidity - 1
-    with pytest.raises(NoSuchMessage):
-        account.source.fetch("INBOX", 1, ["1"], uidvalidity=stale)
+    asked: list[Callable[[MailSource], object]] = [
+        lambda source: source.fetch("INBOX", 1, ["1"], stale),
+        lambda source: list(source.stream("INBOX", 1, "1", 100, stale)),
+        lambda source: source.previews("INBOX", {1: "1"}, 10, stale),
+        lambda source: list(source.headers("INBOX", [1], stale)),
+    ]
+    for ask in asked:
+        with pytest.raises(NoSuchMessage):
+            ask(account.source)
     with pytest.raises(ActionRefused, match="made anew"):
         account.source.apply(Expunge("INBOX", (1,), uidvalidity=stale))
     assert account.sync().messages == 1

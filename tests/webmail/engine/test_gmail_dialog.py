@@ -76,7 +76,7 @@ def test_first_sync_and_archiving(
     assert (all_mail.name, all_mail.role) == ("[Gmail]/All Mail", Role.ALL)
     delta = sync.sync_folder(desk, source, all_mail, None)
     assert list(delta.unfetched) == [4, 3]
-    sync.fetch_inbox(desk, source, all_mail)
+    sync.fetch_inbox(desk, source, all_mail, delta.state.uidvalidity)
 
     assert _subjects(db, desk, "INBOX") == ["Four", "Three"]
     assert _subjects(db, desk, "Reisen/Österreich") == ["Eight", "Four"]

@@ -112,6 +112,25 @@ def test_a_message_that_is_gone_says_so(quick_post: Post) -> None:
     assert (found.state, found.error) == (RequestState.FAILED, "NoSuchMessage")
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_a_body_is_never_taken_for_that_of_another_message(
+    quick_post: Post, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    """The mailbox was made anew, unnoticed yet: its UIDs mean other messages (RFC 9051 §2.3.1.1)."""
+    if large:
+        monkeypatch.setattr(bodies, "LARGE_OCTETS", 1)
+    server = FakeServer()
+    uid = seen_message(server, simple_message("Mine"))
+    quick_post.start_engine()
+    message = quick_post.messages(quick_post.synced(server).id)[uid]
+    with server.lock:
+        server.get("INBOX").uidvalidity += 1
+        server.get("INBOX").messages[uid].raw = simple_message("Another")
+    found = answer(quick_post, ask(quick_post, message, "1"))
+    assert (found.state, found.error) == (RequestState.FAILED, "NoSuchMessage")
+    assert cached(quick_post, message, "1") == {}
+
+
 def test_who_waits_for_a_server_that_is_away_is_told(quick_post: Post) -> None:
     server = FakeServer()
     uid = seen_message(server, simple_message("Far away"))
