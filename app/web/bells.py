@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from weakref import WeakKeyDictionary
 
 from app.bus import Bell, Bus, Subscription, Topic
@@ -32,13 +33,23 @@ class Ear:
 
     def wait(self, timeout_s: float) -> Sequence[Bell]:
         """The bells that rang since the last call, each once, waiting at most `timeout_s` for the first."""
-        try:
-            heard = [self._bells.get(timeout=timeout_s)]
-        except queue.Empty:
+        first = self._first(timeout_s)
+        if first is None:
             return []
+        heard = [first]
         while not self._bells.empty():
             heard.append(self._bells.get_nowait())
         return list(dict.fromkeys(heard))
+
+    def _first(self, timeout_s: float) -> Bell | None:
+        """Looks by itself for the end of the process, should the thread that rings it have died before."""
+        until_s = time.monotonic() + timeout_s
+        while (left_s := until_s - time.monotonic()) > 0:
+            with suppress(queue.Empty):
+                return self._bells.get(timeout=min(left_s, LOOK_UP_S))
+            if LAST_BELL.topic in self._topics and any(is_ending() for is_ending in _signs_of_the_end):
+                return LAST_BELL
+        return None
 
 
 class Listener:

@@ -98,3 +98,11 @@ def test_a_process_that_ends_tells_its_streams(monkeypatch):
         assert ear.wait(0.1) == []
         ending.set()
         assert ear.wait(10) == [LAST_BELL]
+
+
+def test_a_stream_ends_with_its_process_even_when_nothing_rings(monkeypatch):
+    """The thread that listens may have died with its bus: gunicorn would wait for such a worker, then kill it."""
+    monkeypatch.setattr(bells, "_signs_of_the_end", [lambda: True])
+    monkeypatch.setattr(bells, "LOOK_UP_S", 0.01)
+    assert Ear([LAST_BELL.topic]).wait(3_600) == [LAST_BELL]
+    assert Ear([Topic.BODY_READY]).wait(0.05) == []  # who waits for a body goes on: it is on its way
