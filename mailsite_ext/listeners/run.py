@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import imap, ports, smtp
 from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.serve import Handler, Peers, Server
+from mailsite_ext.listeners.tls import CertificateFiles
 from mailsite_ext.settings.certificate import load_certificate, tls_context
 from mailsite_ext.settings.posture import (
     Certificate,
@@ -40,22 +40,6 @@ from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.open import open_storage
 
 IMAP_THREADS = 16
-
-
-@dataclass(slots=True)
-class Context:
-    """The certificate as it is on disk: one that was renewed counts for the next connection."""
-
-    config: Config
-    _made: ssl.SSLContext | None = None
-    _changed_at: tuple[float, ...] = ()
-
-    def __call__(self) -> ssl.SSLContext:
-        files = (self.config.tls_certificate_file, self.config.tls_key_file or self.config.tls_certificate_file)
-        changed_at = tuple(os.stat(name).st_mtime for name in files)
-        if self._made is None or changed_at != self._changed_at:
-            self._made, self._changed_at = tls_context(self.config), changed_at
-        return self._made
 
 
 @dataclass(slots=True)
@@ -159,7 +143,7 @@ async def _listen(
     process: Process, bound: Sequence[tuple[ListenerSpec, Sequence[socket.socket]]], *, is_imap: bool
 ) -> None:
     """Until SIGTERM or SIGINT; then what is under way is finished."""
-    peers, tls = Peers(process.limits), Context(process.parts.config) if process.certificate.is_configured else None
+    peers, tls = Peers(process.limits), _certificate(process) if process.certificate.is_configured else None
     with _handlers(process, is_imap=is_imap) as make:
         servers = []
         for spec, sockets in bound:
@@ -170,6 +154,12 @@ async def _listen(
         tell_ready([_name(each) for _spec, sockets in bound for each in sockets])
         await _told_to_stop()
         await asyncio.gather(*(server.stop() for server in servers))
+
+
+def _certificate(process: Process) -> CertificateFiles:
+    config = process.parts.config
+    files = [Path(name) for name in (config.tls_certificate_file, config.tls_key_file) if name]
+    return CertificateFiles(lambda: tls_context(config), files)
 
 
 @contextmanager
