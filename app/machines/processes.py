@@ -14,7 +14,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from app.machines.child import MAX_WORDS, STATUS_FD
@@ -115,10 +115,17 @@ def _spawn(command: Sequence[str], output: int, held: int, told: int) -> subproc
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        pass_fds=(held, told),
+        pass_fds=(held, told, *handed_sockets(os.environ, os.getpid())),
         env=os.environ | {STATUS_FD: str(told)},
         start_new_session=True,
     )
+
+
+def handed_sockets(environ: Mapping[str, str], pid: int) -> range:
+    """Descriptors of sockets that systemd bound for the agent, which hands them on: LISTEN_FDS, from 3 on."""
+    number = environ.get("LISTEN_FDS", "")
+    is_ours = environ.get("LISTEN_PID") == str(pid) and number.isdigit()
+    return range(3, 3 + int(number)) if is_ours else range(0)
 
 
 def _take(lock: Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -124,12 +125,23 @@ def services_of(db: Session, machine_id: int) -> Sequence[MachineService]:
     return db.scalars(select(MachineService).where(MachineService.machine_id == machine_id)).all()
 
 
-def hosted_services(db: Session, kinds: Mapping[str, ServiceKind]) -> Sequence[MachineService]:
-    """What runs, or is wanted to, for hosting alone: what to offer to stop when a mode without it is chosen (M5)."""
-    hosted = [name for name, kind in kinds.items() if kind.keeps_mail]
+class Hosted(NamedTuple):
+    """A service that would run on in a mode without use for it."""
+
+    id: int
+    title: str
+    machine: str
+
+
+def would_run_on(db: Session, kinds: Mapping[str, ServiceKind], switches: Switches) -> Sequence[Hosted]:
+    """What agents run, or are wanted to, that a mode with these switches has no use for (M5)."""
+    useless = [name for name, kind in kinds.items() if kind.command and not kind.runs(switches)]
     runs = or_(MachineService.desired == Desired.RUNNING, MachineService.state != ServiceState.STOPPED)
-    found = select(MachineService).where(MachineService.kind.in_(hosted), runs).order_by(MachineService.id)
-    return db.scalars(found).all()
+    found = select(MachineService.id, MachineService.kind, Machine.name).join(
+        Machine, Machine.id == MachineService.machine_id
+    )
+    rows = db.execute(found.where(MachineService.kind.in_(useless), runs).order_by(MachineService.id))
+    return [Hosted(row.id, kinds[row.kind].title(), row.name) for row in rows]
 
 
 def forget(parts: Runtime, db: Session, machine_id: int) -> str:

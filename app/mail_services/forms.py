@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, PasswordField, RadioField, StringField, TextAreaField
+from wtforms import BooleanField, HiddenField, PasswordField, RadioField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from app.web.forms import tidy
@@ -15,6 +15,8 @@ class MailServicesForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no typ
     private_hosts = TextAreaField(_("Private hosts"), [Length(max=20_000)])
     cleartext_hosts = TextAreaField(_("Hosts without encryption"), [Length(max=20_000)])
     confirmed = HiddenField()
+    stop_services = BooleanField()
+    stop_hosted = BooleanField(_("Stop them now"))
 
 
 class OAuthClientForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types

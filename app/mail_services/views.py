@@ -13,13 +13,14 @@ from app.accounts.oauth_providers import PROVIDERS
 from app.bus import Bell, Topic
 from app.errors import BadInput
 from app.extensions import registry, why_no_hosting
+from app.machines import service as machines
 from app.mail_services import credentials as stored
-from app.mail_services import oauth_clients, service
+from app.mail_services import hosted, oauth_clients, service
 from app.mail_services.consequences import Consequences, consequences
 from app.mail_services.forms import MailServicesForm, OAuthClientForm
 from app.mail_services.gate import open_modes
 from app.mail_services.hosts import parse_hosts
-from app.mail_services.modes import Mode
+from app.mail_services.modes import SWITCHES, Mode
 from app.runtime import runtime
 from app.web.admin import bp
 from app.web.forms import choices, text_of
@@ -39,13 +40,31 @@ def mail_services() -> ResponseReturnValue:
     does = _consequences(settings.mode, mode)
     if does.stops and not form.confirmed.data:
         typed = [pair for pair in request.form.items(multi=True) if pair[0] not in ("csrf_token", "confirmed")]
-        return render_template("admin/confirm-mode.html", typed=typed, does=does, names=mode_names(), mode=mode)
+        shown = {"does": does, "names": mode_names(), "mode": mode, "runs_on": _would_run_on(mode)}
+        return render_template("admin/confirm-mode.html", typed=typed, **shown)
     for section in sections:
         section.save(g.db)
     service.save_settings(g.db, mode, text_of(form.private_hosts), text_of(form.cleartext_hosts))
+    if form.stop_hosted.data:
+        machines.stop(runtime(), g.db, [hosted.id for hosted in _would_run_on(mode)])
     runtime().bus.ring(Bell(Topic.SETTINGS))
     flash(_("Saved. The mode is %(mode)s.", mode=mode_names()[mode]), "ok")
     return redirect(url_for("admin.mail_services"), 303)
+
+
+def _would_run_on(mode: Mode) -> Sequence[machines.Hosted]:
+    """Services of hosting that a mode without it does not stop by itself (M5)."""
+    return machines.would_run_on(g.db, registry().services, SWITCHES[mode])
+
+
+def _confirmation(old: Mode, new: Mode, does: Consequences) -> ResponseReturnValue:
+    """What would stop, with all that was typed; when hosting ends, what to do with listeners that run (M5)."""
+    own = ("csrf_token", "confirmed", "stop_services")
+    typed = [(name, value) for name, value in request.form.items(multi=True) if name not in own]
+    ends = SWITCHES[old].hosting and not SWITCHES[new].hosting
+    running = hosted.running(g.db, registry().services) if ends else ()
+    page = {"typed": typed, "does": does, "names": mode_names(), "mode": new, "running": running}
+    return render_template("admin/confirm-mode.html", **page)
 
 
 def _load_sections() -> Sequence[SettingsSection]:
@@ -70,6 +89,7 @@ def _mail_services_page(form: MailServicesForm, mode: Mode, sections: Sequence[S
     page = render_template(
         "admin/mail-services.html",
         form=form,
+        out_of_date=hosted.out_of_date(g.db, registry().services),
         hosting_parts=[section.render(chosen) for section in sections],
         mode=mode,
         names=mode_names(),

@@ -14,7 +14,7 @@ from app.machines import logs
 from app.machines.agent import AgentRunsAlready
 from app.machines.logs import log_file, tail
 from app.machines.models import Desired, Machine, MailHome
-from app.machines.processes import locked_slots
+from app.machines.processes import handed_sockets, locked_slots
 from app.machines.rows import Ousted
 from app.mail_services.modes import Mode
 from tests.conftest import START
@@ -257,3 +257,13 @@ def test_a_log_that_grows_stays_in_its_bounds(make_agent, monkeypatch):
     hand.until(lambda: path.with_name("dummy.log.2").exists(), "two older files")
     assert path.stat().st_size < 2_000_000
     assert not path.with_name("dummy.log.3").exists()
+
+
+@pytest.mark.parametrize(("environ", "descriptors"), [
+    ({}, []),
+    ({"LISTEN_PID": "7", "LISTEN_FDS": "2"}, [3, 4]),
+    ({"LISTEN_PID": "8", "LISTEN_FDS": "2"}, []),  # another process's
+    ({"LISTEN_PID": "7", "LISTEN_FDS": "many"}, []),
+])  # fmt: skip
+def test_sockets_that_systemd_bound_are_handed_on(environ, descriptors):
+    assert list(handed_sockets(environ, 7)) == descriptors

@@ -272,3 +272,16 @@ def test_admins_alone_hear_of_machines(admin, alice, browser_of, parts, set_mode
     parts.bus.ring(Bell(Topic.MACHINES), Bell(Topic.TREE, alice.id))
     assert next_event(chunks).startswith(b"event: tree")
     response.close()
+
+
+@pytest.mark.parametrize("ticked", [True, False])
+def test_leaving_hosting_lists_what_runs_and_stops_it_if_wanted(ada, db, make_machine, ticked):
+    """M5: nothing is stopped by the mode itself."""
+    _machine, smtp = make_machine()
+    page = ada.post("/admin/mail-services", data={"mode": "external"}).text
+    assert "SMTP on mx-1" in page
+    assert "IMAP on mx-1" not in page
+    assert 'name="stop_hosted" value="y" checked' in page
+    form = {"mode": "external", "confirmed": "yes", **({"stop_hosted": "y"} if ticked else {})}
+    assert ada.post("/admin/mail-services", data=form).status_code == 303
+    assert again(db, smtp).desired == ("stopped" if ticked else "running")
