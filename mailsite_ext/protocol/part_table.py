@@ -52,7 +52,7 @@ def _part(section: str, entity: Entity) -> Part:
         _word(entity.encoding),
         _word(charset),
         disposition.strip().lower().startswith(b"attachment"),
-        inner.body_at - inner.header_at if inner else 0,
+        min(inner.body_at, entity.body_end) - inner.header_at if inner else 0,  # its empty line may be the boundary's
     )
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*+)"|~?\{([0-9]+)\}\r\n|([()])|([^\s()"{]+)|\s+')
+TOKEN = re.compile(rb' ?(?:"((?:[^"\\]|\\.)*+)"|~?\{([0-9]+)\}\r\n|([()])|([^\s()"{]+))')
 ESCAPE = re.compile(rb"\\(.)")
 
 Value: TypeAlias = "bytes | list[Value] | None"
@@ -38,7 +38,7 @@ def read_items(octets: bytes) -> list[Item]:
         token = TOKEN.match(octets, at)
         if token is None:
             raise ValueError("not what this server writes")
-        start, at = at, token.end()
+        start, at = at + octets.startswith(b" ", at), token.end()
         quoted, size, bracket, atom = token.groups()
         if size is not None:
             at += int(size)

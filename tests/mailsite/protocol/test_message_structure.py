@@ -185,6 +185,7 @@ def test_any_octets_give_well_formed_answers_and_parts_within_the_message(rest, 
     for part in structure.parts:
         assert 0 <= part.header_at <= part.body_at <= part.body_at + part.body_octets <= len(raw)
         assert part.body_at == part.header_at + part.header_octets
+        assert 0 <= part.message_header_octets <= part.body_octets
     assert unpack(pack(structure.parts)) == structure.parts
 
 
