@@ -33,6 +33,7 @@ INSERT_MESSAGE = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 INSERT_FLAGS = "INSERT INTO mailsite_flag (id, modseq, flags, is_seen, is_deleted) VALUES (?, ?, ?, ?, ?)"
+FEW_FLAGS = 8  # so many walks over a range cost less than naming its messages
 KEPT_IN_COPY = (
     "size_octets, location, head, email_id, thread_id, message_id, message_key, envelope, bodystructure, parts, preview"
 )
@@ -251,13 +252,20 @@ def note_unused(step: Step, locations: Iterable[str]) -> None:
 # Flags
 @dataclass(slots=True)
 class _Plan:
-    """What STORE comes to: ids by their new flags, and how the counters move."""
+    """What STORE comes to: messages that change, by the flags they had, and what those flags become."""
 
-    by_flags: dict[str, list[int]]
+    after: dict[str, str]
+    changed: dict[str, list[int]]  # old flags → ids, ascending
     flags: dict[int, str]
     modified: Uids
-    unseen: int = 0
-    deleted: int = 0
+
+    def of(self, flags: str) -> list[int]:
+        """The messages that have these flags from now on."""
+        return sorted(one for old, ids in self.changed.items() if self.after[old] == flags for one in ids)
+
+    def moves(self, marked: Callable[[str], bool]) -> int:
+        """By how much the number of messages that are marked grows."""
+        return sum((marked(self.after[old]) - marked(old)) * len(ids) for old, ids in self.changed.items())
 
 
 def store_flags(
@@ -268,46 +276,61 @@ def store_flags(
     flags: frozenset[str],
     unchanged_since: int | None = None,
 ) -> FlagResult:
-    plan = _plan(_flag_rows(step.link, ids_of(folder.id, uids)), mode, flags, unchanged_since)
-    if plan.by_flags:
-        _write_flags(step, folder, plan)
-    changed = array("Q", sorted(one & LAST_UID for ids in plan.by_flags.values() for one in ids))
+    rows, is_whole_range = _flag_rows(step.link, ids_of(folder.id, uids))
+    plan = _plan(rows, mode, flags, unchanged_since)
+    if plan.changed:
+        _write_flags(step, folder, plan, is_whole_range and unchanged_since is None)
+    changed = array("Q", sorted([one & LAST_UID for ids in plan.changed.values() for one in ids]))
     return FlagResult(folder.highestmodseq, changed, plan.modified, plan.flags)
 
 
-def _flag_rows(link: Link, ids: Sequence[int]) -> list[Row]:
+def _flag_rows(link: Link, ids: Sequence[int]) -> tuple[list[Row], bool]:
+    """id, modseq, flags of messages, ascending; and whether these are all the messages between first and last."""
     if not ids:
-        return []
+        return [], False
+    query = "SELECT id, modseq, flags FROM mailsite_flag WHERE id"
+    if ids[-1] - ids[0] < 2 * len(ids):  # to read what lies between them too is cheaper than to name each
+        rows = link.rows(f"{query} BETWEEN ? AND ? ORDER BY id", [ids[0], ids[-1]])
+        wanted = set(ids)
+        found = [row for row in rows if row[0] in wanted]
+        return found, len(found) == len(rows)
     clause, values = among(link, ids)
-    return link.rows(f"SELECT id, modseq, flags FROM mailsite_flag WHERE id {clause} ORDER BY id", values)
+    return link.rows(f"{query} {clause} ORDER BY id", values), False
 
 
-def _plan(rows: Iterable[Row], mode: FlagMode, change: frozenset[str], unchanged_since: int | None) -> _Plan:
-    plan = _Plan({}, {}, array("Q"))
-    for message_id, modseq, old in rows:
-        if unchanged_since is not None and modseq > unchanged_since:
-            plan.modified.append(message_id & LAST_UID)
-            continue
-        new = with_change(old, mode, change)
-        plan.flags[message_id & LAST_UID] = new
-        if new != old:
-            plan.by_flags.setdefault(new, []).append(message_id)
-            plan.unseen += is_seen(old) - is_seen(new)
-            plan.deleted += is_deleted(new) - is_deleted(old)
-    return plan
+def _plan(rows: Sequence[Row], mode: FlagMode, change: frozenset[str], unchanged_since: int | None) -> _Plan:
+    after = {old: with_change(old, mode, change) for old in {row[2] for row in rows}}
+    modified = array("Q")
+    if unchanged_since is not None:
+        modified.extend(row[0] & LAST_UID for row in rows if row[1] > unchanged_since)
+        rows = [row for row in rows if row[1] <= unchanged_since]
+    changed: dict[str, list[int]] = {old: [] for old, new in after.items() if new != old}
+    for message_id, _modseq, old in rows:
+        if old in changed:
+            changed[old].append(message_id)
+    flags = {message_id & LAST_UID: after[old] for message_id, _modseq, old in rows}
+    return _Plan(after, {old: ids for old, ids in changed.items() if ids}, flags, modified)
 
 
-def _write_flags(step: Step, folder: LockedFolder, plan: _Plan) -> None:
-    changed = {new: array("Q", [one & LAST_UID for one in ids]) for new, ids in plan.by_flags.items()}
+def _write_flags(step: Step, folder: LockedFolder, plan: _Plan, is_whole_range: bool) -> None:
+    new_flags = {plan.after[old] for old in plan.changed}
+    changed = {new: array("Q", [one & LAST_UID for one in plan.of(new)]) for new in new_flags}
     for uids in changed.values():
         modseq = step.note(folder, uids)
-    folder.unseen += plan.unseen
-    folder.deleted += plan.deleted
+    folder.unseen -= plan.moves(is_seen)
+    folder.deleted += plan.moves(is_deleted)
     folder.keywords = with_keywords(folder.keywords, changed)
-    for new, ids in plan.by_flags.items():
-        clause, values = among(step.link, ids)
-        step.link.run(
-            f"UPDATE mailsite_flag SET modseq = ?, flags = ?, is_seen = ?, is_deleted = ? WHERE id {clause}",
-            [modseq, new, is_seen(new), is_deleted(new), *values],
-        )
+    by_range = is_whole_range and len(plan.changed) <= FEW_FLAGS
+    for old, ids in plan.changed.items():
+        _update_flags(step.link, flag_row(0, modseq, plan.after[old])[1:], ids, old if by_range else None)
     step.events.append(Flagged(folder, modseq, changed))
+
+
+def _update_flags(link: Link, values: Sequence[object], ids: Sequence[int], old: str | None) -> None:
+    """`old`: these are all the messages between first and last that have these flags."""
+    update = "UPDATE mailsite_flag SET modseq = ?, flags = ?, is_seen = ?, is_deleted = ? WHERE id"
+    if old is not None:
+        link.run(f"{update} BETWEEN ? AND ? AND flags = ?", [*values, ids[0], ids[-1], old])
+        return
+    clause, listed = among(link, ids)
+    link.run(f"{update} {clause}", [*values, *listed])

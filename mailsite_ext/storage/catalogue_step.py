@@ -144,7 +144,7 @@ class Step:
         self.link.run_many(
             "INSERT INTO mailsite_change (folder_id, modseq, is_expunge, uids) VALUES (?, ?, ?, ?)",
             [
-                (folder_id, self.folders[folder_id].highestmodseq, is_expunge, compact(sorted(uids)).decode())
+                (folder_id, self.folders[folder_id].highestmodseq, is_expunge, _set_text(sorted(set(uids))))
                 for (folder_id, is_expunge), uids in self._notes.items()
             ],
         )
@@ -172,6 +172,13 @@ class Step:
                 for _id, mailbox in sorted(self.mailboxes.items())
             ],
         )
+
+
+def _set_text(uids: Sequence[int]) -> str:
+    """As IMAP writes it; the whole folder, which is common, without a look at each."""
+    if len(uids) > 1 and uids[-1] - uids[0] + 1 == len(uids):
+        return f"{uids[0]}:{uids[-1]}"
+    return compact(uids).decode()
 
 
 def _counters(folder: LockedFolder) -> tuple[object, ...]:

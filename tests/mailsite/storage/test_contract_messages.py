@@ -386,7 +386,9 @@ def test_changes_since_a_time_nobody_remembers(place):
 
 
 def test_a_large_folder_streams_in_order(storage, inbox):
-    add(storage, inbox, *map(str, range(4_100)))
+    add(storage, inbox, *map(str, range(50)))
+    while left := 4_100 - storage.get_folder(inbox.id).messages:
+        storage.copy(inbox.id, list(storage.uids(inbox.id))[:left], inbox.id)
     storage.expunge(inbox.id, range(1, 4_100, 7), only_deleted=False)
     uids = [uid for uid in range(1, 4_101) if uid % 7 != 1]
     assert list(storage.uids(inbox.id)) == uids
