@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import imaplib
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mailsite_ext.protocol.fetch_grammar import fetch_items
+from mailsite_ext.protocol.imap_commands import SectionItem
+from mailsite_ext.protocol.imap_cursor import Cursor, RawCommand
+from mailsite_ext.protocol.imap_limits import ImapLimits
 from mailsite_ext.protocol.message_structure import body_without_extensions, read_structure
+from mailsite_ext.protocol.part_table import Part
+from mailsite_ext.protocol.sections import by_section, item_value
 from mailsite_ext.protocol.wire_values import read_value
 from tests.servers.dovecot import Dovecot, MailUser
 
@@ -65,6 +73,40 @@ STRUCTURES_DIFFER = {
     "rspamd/external_relay.eml": "a multipart without boundary (RFC 2046 §5.1.1) is text: else nobody could read it",
 }
 
+# The header of a part runs into a boundary: its last line end is the boundary's (RFC 2046 §5.1.1).
+OPEN_HEADERS = (
+    "enmime/dsn_with_multipart_alternative.eml",
+    "enmime/multi-malformed.eml",
+    "enmime/multi_recipient_dsn.eml",
+    "enmime/simple_dsn.eml",
+    "enmime/simple_dsn_with_html.eml",
+    "mail-parser-rs/019.eml",
+    "mail-parser-rs/021.eml",
+    "mime4j/double-bound.eml",
+    "mime4j/multipartnestedemptyparts.eml",
+    "mime4j/multipartnestedemptypartsnorfc822.eml",
+    "mime4j/very-long-boundary.eml",
+    "mime4j/very-very-long-boundary.eml",
+    "nodemailer-mailparser/decoderended.eml",
+    "php-mime-mail-parser/issue274.eml",
+)
+# Header lines that are no fields (RFC 5322 §2.2), such as mbox's "From ": what they belong to is a guess.
+ODD_LINES = (
+    "cpython/msg_35.eml",
+    "enmime/erroneous.eml",
+    "flanker/email.02.eml",
+    "flanker/enclosed-bad-encoding.eml",
+    "flanker/enclosed-broken-body.eml",
+    "flanker/enclosed-broken.eml",
+    "flanker/enclosed.eml",
+    "flanker/iphone.eml",
+    "php-mime-mail-parser/issue250.eml",
+    "php-mime-mail-parser/issue84.eml",
+    "php-mime-mail-parser/m0124.eml",
+    "rspamd/phish_sender4.eml",
+    "spamassassin-tdata/017.eml",
+)
+
 
 def comparable(value: Any) -> Any:
     """Without what is left open: case (RFC 2045 §5.1), white space of folds, how a missing mailbox or host is said."""
@@ -110,6 +152,63 @@ def _seen(value: Any) -> Any:
     return without_message_sizes(comparable(value))
 
 
+@pytest.mark.servers
+@pytest.mark.corpora
+def test_every_section_reads_as_in_dovecot(dovecot: Dovecot, mail_user: MailUser, corpora: Path) -> None:
+    """Of messages whose structure is the same; an attached message's last line end is the boundary's."""
+    messages = {name: raw for name, raw in _messages(corpora / "messages") if name not in STRUCTURES_DIFFER}
+    differing = set()
+    with imaplib.IMAP4(dovecot.host, dovecot.imap_port) as connection:
+        _fill(connection, mail_user, list(messages.values()))
+        for number, (name, raw) in enumerate(messages.items(), 1):
+            parts = by_section(read_structure(raw).parts)
+            items = _section_items(parts)
+            _, lines = connection.fetch(str(number), "(" + " ".join(map(_peeked, items)) + ")")
+            (theirs,) = _values(lines)
+            ours = [b"".join(item_value(item, parts, partial(_read, raw))) for item in items]
+            pairs = zip(items, ours, _after_labels(theirs), strict=True)
+            differing |= {(name, item.label.decode()) for item, shown, answer in pairs if not _same(shown, answer)}
+    assert {name for name, label in differing if label.endswith(".MIME]")} == set(OPEN_HEADERS)
+    assert {name for name, label in differing if not label.endswith(".MIME]")} == set(ODD_LINES)
+
+
+def _section_items(parts: dict[str, Part]) -> list[SectionItem]:
+    found = [
+        "BODY[HEADER]",
+        "BODY[TEXT]",
+        "BODY[HEADER.FIELDS (From Subject Received)]",
+        "BODY[HEADER.FIELDS.NOT (To)]",
+    ]
+    for section, part in list(parts.items())[1:30]:
+        found += [f"BODY[{section}]", f"BODY[{section}.MIME]", f"BODY[{section}]<3.50>"]
+        found += [f"BODY[{section}.HEADER]", f"BODY[{section}.TEXT]"] if part.is_message else []
+    wanted = "(" + " ".join(found) + ")"
+    items = fetch_items(Cursor(RawCommand(wanted.encode()), ImapLimits()))
+    return [item for item in items if isinstance(item, SectionItem)]
+
+
+def _after_labels(answer: list[Any]) -> Iterator[Any]:
+    """The values of `BODY[…] value BODY[…]<3> value`; a label with names of fields is several words."""
+    words = iter(answer)
+    for word in words:
+        if isinstance(word, bytes) and word.endswith((b"]", b">")):
+            yield next(words)
+
+
+def _peeked(item: SectionItem) -> str:
+    label = item.label.decode().replace("BODY", "BODY.PEEK", 1)
+    return label if item.partial is None else label.replace("<3>", "<3.50>")
+
+
+def _read(raw: bytes, at: int, octets: int) -> bytes:
+    return raw[at : at + octets]
+
+
+def _same(ours: bytes, theirs: Any) -> bool:
+    shown = read_value(ours) or b""
+    return shown == (theirs or b"") or shown + b"\r\n" == theirs
+
+
 def _messages(folder: Path) -> list[tuple[str, bytes]]:
     """In CRLF, as imaplib sends them; IMAP cannot send those with NUL."""
     read = ((path, re.sub(rb"\r\n|\r|\n", b"\r\n", path.read_bytes())) for path in sorted(folder.rglob("*.eml")))
@@ -118,12 +217,16 @@ def _messages(folder: Path) -> list[tuple[str, bytes]]:
 
 def _ask(dovecot: Dovecot, user: MailUser, messages: list[bytes]) -> list[dict[str, Any]]:
     with imaplib.IMAP4(dovecot.host, dovecot.imap_port) as connection:
-        connection.login(user.name, user.password)
-        for raw in messages:
-            assert connection.append("INBOX", None, None, raw)[0] == "OK"  # type: ignore[arg-type]
-        connection.select()
+        _fill(connection, user, messages)
         _, lines = connection.fetch("1:*", "(ENVELOPE BODY BODYSTRUCTURE)")
     return [dict(zip([key.decode() for key in items[::2]], items[1::2], strict=True)) for items in _values(lines)]
+
+
+def _fill(connection: imaplib.IMAP4, user: MailUser, messages: list[bytes]) -> None:
+    connection.login(user.name, user.password)
+    for raw in messages:
+        assert connection.append("INBOX", None, None, raw)[0] == "OK"  # type: ignore[arg-type]
+    connection.select()
 
 
 def _values(lines: list[Any]) -> list[Any]:
