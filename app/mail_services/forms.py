@@ -15,7 +15,6 @@ class MailServicesForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no typ
     private_hosts = TextAreaField(_("Private hosts"), [Length(max=20_000)])
     cleartext_hosts = TextAreaField(_("Hosts without encryption"), [Length(max=20_000)])
     confirmed = HiddenField()
-    stop_services = BooleanField()
     stop_hosted = BooleanField(_("Stop them now"))
 
 

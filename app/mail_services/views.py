@@ -57,16 +57,6 @@ def _would_run_on(mode: Mode) -> Sequence[machines.Hosted]:
     return machines.would_run_on(g.db, registry().services, SWITCHES[mode])
 
 
-def _confirmation(old: Mode, new: Mode, does: Consequences) -> ResponseReturnValue:
-    """What would stop, with all that was typed; when hosting ends, what to do with listeners that run (M5)."""
-    own = ("csrf_token", "confirmed", "stop_services")
-    typed = [(name, value) for name, value in request.form.items(multi=True) if name not in own]
-    ends = SWITCHES[old].hosting and not SWITCHES[new].hosting
-    running = hosted.running(g.db, registry().services) if ends else ()
-    page = {"typed": typed, "does": does, "names": mode_names(), "mode": new, "running": running}
-    return render_template("admin/confirm-mode.html", **page)
-
-
 def _load_sections() -> Sequence[SettingsSection]:
     """What extensions add to the form."""
     sections = [make() for make in registry().settings_sections]

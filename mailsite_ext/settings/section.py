@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from flask import current_app, render_template, request, url_for
+from flask import render_template, request, url_for
 from flask_babel import gettext as _
 from markupsafe import Markup
 from sqlalchemy.orm import Session
@@ -96,7 +96,7 @@ class MailsiteSection:
             asks_twice=self._asks_twice,
             is_exposed=self._hosting and needs_second_look(self._stored, certificate),
             is_local_only=is_local_only(self._stored),
-            log_url=_log_url(),
+            log_url=url_for("admin.machine_log", kind="mail"),
             defaults={
                 "data-implicit": _ports(starttls=False),
                 "data-starttls": _ports(starttls=True),
@@ -110,8 +110,3 @@ class MailsiteSection:
 
 def _ports(*, starttls: bool) -> str:
     return " ".join(str(port) for port in default_ports(starttls=starttls).values())
-
-
-def _log_url() -> str:
-    """Where Manage Machines shows the logs; empty while there is no such page."""
-    return url_for("machines.index") + "#log" if "machines.index" in current_app.view_functions else ""

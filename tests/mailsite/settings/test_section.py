@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.machines.models import Desired, Machine, MachineService, ServiceState
 from app.mail_services.modes import Mode
 from app.mail_services.service import current_mode
 from mailsite_ext.settings.service import load_settings, store_settings
@@ -224,3 +225,28 @@ def test_what_was_typed_travels_through_the_confirmation(ada, db, set_mode):
 def test_only_admins_may(alice, browser_of, db):
     assert browser_of(alice).post(URL, data=PLAIN).status_code == 403
     assert stored(db) == Settings()
+
+
+@pytest.fixture
+def running(db):
+    """An SMTP listener runs on mx-1 with settings of the past."""
+    machine = Machine(uuid="m", name="mx-1", work_uuid="w", work_directory="/var/mail")
+    db.add(machine)
+    db.flush()
+    row = MachineService(
+        machine_id=machine.id,
+        kind="smtp",
+        desired=Desired.RUNNING,
+        state=ServiceState.RUNNING,
+        settings={"SMTP port": "1"},
+    )
+    db.add(row)
+    db.commit()
+    return row
+
+
+def test_the_page_says_which_listeners_are_out_of_date_and_where_the_log_is(ada, set_mode, running):
+    set_mode(Mode.BOTH)
+    page = ada.get(URL).text
+    assert "1 service still runs with older settings" in page
+    assert ada.get(re.search(r'href="([^"]*)">View log', page)[1]).status_code == 200
