@@ -19,17 +19,17 @@ KINDS = ["files", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)
 def place(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Place]:
     """Where a storage can be opened, with the mailboxes of Alice and Bob."""
     needs_engine(request.param)
-    yield from _place(request, request.param, tmp_path, clock)
+    yield from make_place(request, request.param, tmp_path, clock)
 
 
 @pytest.fixture(params=["files", "sqlite"])
 def embedded_place(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Place]:
     """Like `place`, where what is tested is the engine and not its database."""
     needs_engine(request.param)
-    yield from _place(request, request.param, tmp_path, clock)
+    yield from make_place(request, request.param, tmp_path, clock)
 
 
-def _place(request: pytest.FixtureRequest, kind: str, folder: Path, clock: FakeClock) -> Iterator[Place]:
+def make_place(request: pytest.FixtureRequest, kind: str, folder: Path, clock: FakeClock) -> Iterator[Place]:
     made = Place(kind, folder, clock=clock)
     server = None
     if kind == "sqlite":
