@@ -21,7 +21,7 @@ class Limits:
     recipients: int = 100  # RFC 5321 §4.5.3.1.8
     received_fields: int = 100
     smtp_idle_s: float = 300.0  # RFC 5321 §4.5.3.2.7
-    smtp_message_s: float = 30 * 60.0  # for one message, however it trickles
+    smtp_transaction_s: float = 30 * 60.0  # from MAIL to the end of the message, however it trickles
     imap_idle_s: float = 30 * 60.0  # RFC 9051 §5.4
     imap_line_octets: int = 64 * 1024
     imap_literal_octets: int = 100 * 1024  # but those of APPEND

@@ -138,7 +138,7 @@ class Connection(asyncio.BufferedProtocol):
         self._due = 0.0
         self._stranger_until = 0.0  # monotonic; 0: no stranger any more
         self._stranger_octets = server.limits.before_login_octets
-        self._message_until = 0.0
+        self._transaction_until = 0.0
 
     # What handlers use
 
@@ -163,9 +163,9 @@ class Connection(asyncio.BufferedProtocol):
         """No stranger any more: signed in, or known to have something for us."""
         self._stranger_until = 0.0
 
-    def bound_message(self, seconds: float) -> None:
+    def bound_transaction(self, seconds: float) -> None:
         """What is under way must be over in `seconds`; 0: no bound any more."""
-        self._message_until = self._loop.time() + seconds if seconds else 0.0
+        self._transaction_until = self._loop.time() + seconds if seconds else 0.0
 
     async def read(self) -> bytes:
         """What the peer sent next; b"" when it is done.
@@ -255,8 +255,8 @@ class Connection(asyncio.BufferedProtocol):
     async def _wait(self) -> None:
         """Until something happens to this connection, or its time is up.  Raises TimedOut."""
         self._due = self._next_due()
-        if self._timer is None:
-            self._timer = self._loop.call_at(self._due, self._look_at_clock)
+        if self._timer is None or self._timer.when() > self._due:
+            self._set_timer(self._loop.call_at(self._due, self._look_at_clock))
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -264,11 +264,11 @@ class Connection(asyncio.BufferedProtocol):
             self._waiter = None
 
     def _next_due(self) -> float:
-        bounds = (self._stranger_until, self._message_until, self._loop.time() + self.idle_s)
+        bounds = (self._stranger_until, self._transaction_until, self._loop.time() + self.idle_s)
         return min(bound for bound in bounds if bound)
 
     def _look_at_clock(self) -> None:
-        """One timer a connection, moved only when it rings: a read costs none."""
+        """One timer a connection, put off only when it rings: a read costs none."""
         self._timer = None
         if self._waiter is None or self._waiter.done():
             return

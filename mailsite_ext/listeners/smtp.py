@@ -272,6 +272,7 @@ class Conversation:
             self._at.directory.check_domain(mail.sender.domain)
             await self._check_is_theirs([mail.sender])
         self._transaction = Transaction(mail, Spool(self._at.spool_folder))
+        self._connection.bound_transaction(self._at.limits.smtp_transaction_s)
         return Reply(250, "2.1.0 sender ok")
 
     async def _check_is_theirs(self, addresses: Sequence[Address]) -> None:
@@ -330,8 +331,6 @@ class Conversation:
     def _keep(self, data: bytes) -> None:
         """A block of the message; a fault is said when it is over."""
         transaction = self._now
-        if not transaction.spool.octets:
-            self._connection.bound_message(self._at.limits.smtp_message_s)
         if transaction.fault is None:
             try:
                 transaction.spool.write(data)
@@ -378,7 +377,7 @@ class Conversation:
         if self._transaction is not None:
             self._transaction.spool.discard()
             self._transaction = None
-            self._connection.bound_message(0)
+            self._connection.bound_transaction(0)
 
     async def _ask(self, question: Callable[[], Answer]) -> Answer:
         """The directory may wait for the database."""

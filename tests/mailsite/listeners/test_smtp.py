@@ -166,6 +166,20 @@ def test_too_large_is_said_at_once_or_at_the_end(running):
     client.socket.close()
 
 
+@pytest.mark.parametrize("trickle", [b"a\r\n", b"\0", b"a\n"])
+def test_a_message_that_trickles_comes_to_an_end(running, trickle):
+    """Also one that is refused already, of which nothing is kept."""
+    host = running("reception", limits=Limits(smtp_transaction_s=0.3))
+    client = Client(host.connect("reception"))
+    client.say(b"HELO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n")
+    assert [client.hear()[:3] for _ in range(5)] == ["220", "250", "250", "250", "354"]
+    client.say(trickle)
+    assert client.hear() == "421 4.4.2 too slow, closing"
+    assert client.hear() == ""
+    client.socket.close()
+    assert not host.box.letters
+
+
 LOGIN = ("alice@example.org", "secret")
 
 
