@@ -230,8 +230,7 @@ class Agent:
         if before is None or before.generation != generation:
             self._troubles.pop(slot.kind, None)
             before = Seat(generation)
-        with self.parts.public.session() as db:  # read first: what changes meanwhile makes it look out of date
-            settings = kind.settings_fingerprint(db)
+        settings = self._fingerprint(kind)  # read first: what changes meanwhile makes it look out of date
         began_s = self.parts.clock.monotonic_s()
         seat = Seat(generation, settings=settings, began_s=began_s, deaths=before.deaths)
         try:
@@ -244,6 +243,17 @@ class Agent:
             self._try_again_later(slot, seat, 0.0, str(error), None)
         else:
             self.seats[slot] = seat
+
+    def _fingerprint(self, kind: ServiceKind) -> Mapping[str, str] | None:
+        """The settings it starts with; None where its kind fails to tell: that is no reason to leave mail unserved."""
+        with self.parts.public.session() as db:
+            try:
+                return kind.settings_fingerprint(db)
+            except OperationalError:
+                raise
+            except Exception:
+                log.exception("the settings of %s cannot be told", kind.name)
+                return None
 
     def _ask_to_end(self, seat: Seat) -> None:
         assert seat.process is not None

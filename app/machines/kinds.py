@@ -25,9 +25,10 @@ def _nothing(_db: Session) -> Mapping[str, str]:
 class ServiceKind:
     """One kind.  `name` stands in rows, addresses and file names: letters, digits and hyphens.
 
-    `settings_fingerprint` names every setting the service reads when it starts, in words of the form, with its value,
-    and reads the database alone, since any machine compares; no secrets, they are shown.  `runs`: the modes in which it
-    may be started.  `keeps_mail`: it works on what lies in the work directory, so it runs only where that is.
+    `settings_fingerprint` names every setting the service reads when it starts, with its value: of the database alone,
+    since any machine compares, in no language, since agents have none, and no secrets, since they are shown.
+    `setting_title` turns such a name into the words of the form.  `runs`: the modes in which it may be started.
+    `keeps_mail`: it works on what lies in the work directory, so it runs only where that is.
     Without a `command` no agent starts it.
     """
 
@@ -37,10 +38,12 @@ class ServiceKind:
     command: Sequence[str] = ()
     processes: int = 1
     settings_fingerprint: Callable[[Session], Mapping[str, str]] = _nothing
+    setting_title: Callable[[str], str] = str
     keeps_mail: bool = True
 
 
-ENGINE = ServiceKind(
-    name="engine", title=lambda: str(_("Mail engine")), runs=lambda switches: switches.mail, keeps_mail=False
-)
-"""Started by gunicorn, or as `flask engine run`; it looks up what is wanted of it by itself (orders.py)."""
+ENGINE = ServiceKind(name="engine", title=lambda: str(_("Mail engine")), runs=lambda _switches: True, keeps_mail=False)
+"""Started by gunicorn, or as `flask engine run`; it looks up what is wanted of it by itself (orders.py).
+
+It is there in every mode, and works for the accounts that the mode lets run.
+"""

@@ -137,11 +137,18 @@ def service_view(
         pids=", ".join(str(engine.pid) for engine in engines) if is_engine else row.pids,
         addresses=row.addresses,
         row=row,
-        stale=differences(row.settings, stored) if row.settings is not None and state in UP else (),
+        stale=in_words(differences(row.settings, stored), kind)
+        if kind and row.settings is not None and state in UP
+        else (),
         why_not=why_not(kind, machine, around.home, around.switches),
         is_unwatched=not is_engine and not has_agent,
         has_log=not is_engine,
     )
+
+
+def in_words(found: Sequence[Difference], kind: ServiceKind) -> Sequence[Difference]:
+    """Differences with the titles of the settings for their names."""
+    return [difference._replace(name=kind.setting_title(difference.name)) for difference in found]
 
 
 def engine_state(engines: Sequence[Engine]) -> ServiceState:

@@ -1,4 +1,4 @@
-"""What a listener runs with, in the form's words: Manage Machines shows what has changed since it started (N1)."""
+"""What a listener runs with, so that Manage Machines shows what has changed since it started (N1)."""
 
 from __future__ import annotations
 
@@ -23,5 +23,14 @@ def imap_fingerprint(db: Session) -> Mapping[str, str]:
 
 
 def _fingerprint(db: Session, names: Sequence[str]) -> Mapping[str, str]:
-    values, form = stored_values(load_settings(db)), SettingsForm()
-    return {str(form[name].label.text): str(values[name]) for name in names}
+    values = stored_values(load_settings(db))
+    return {name: _shown(values[name]) for name in names}
+
+
+def _shown(value: object) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def setting_title(name: str) -> str:
+    """A setting in the form's words and the reader's language."""
+    return str(SettingsForm()[name].label.text) if name in SettingsForm() else name

@@ -96,3 +96,32 @@ def test_the_end_waits_for_the_engine(tmp_path, monkeypatch):
         program = one._program
     assert program is not None
     assert program.ended.is_set()
+
+
+def test_the_agent_starts_when_the_engine_tells_and_a_reload_leaves_it_alone(monkeypatch):
+    """N1: what hosts mail is restarted in Manage Machines alone."""
+    programs: list[Program] = []
+
+    class Program:
+        def __init__(self, command, *, pass_fds=(), **_more) -> None:
+            self.command, self.pass_fds, self.ended = command, pass_fds, threading.Event()
+            programs.append(self)
+
+        def wait(self, *_timeout) -> None:
+            self.ended.wait()
+
+        def terminate(self) -> None:
+            self.ended.set()
+
+    monkeypatch.setattr(subprocess, "Popen", Program)
+    kept = EngineKeeper()
+    kept.start()
+    (engine,) = programs
+    os.write(engine.pass_fds[0], b"1")
+    wait_for(lambda: len(programs) == 2, "the agent")
+    agent = programs[1]
+    assert "machine" in agent.command
+    kept.restart()
+    assert (engine.ended.is_set(), agent.ended.is_set()) == (True, False)
+    kept.stop()
+    assert agent.ended.is_set()

@@ -267,3 +267,10 @@ def test_a_log_that_grows_stays_in_its_bounds(make_agent, monkeypatch):
 ])  # fmt: skip
 def test_sockets_that_systemd_bound_are_handed_on(environ, descriptors):
     assert list(handed_sockets(environ, 7)) == descriptors
+
+
+def test_a_kind_that_fails_to_tell_its_settings_runs_all_the_same(make_agent):
+    hand = make_agent(kind(settings_fingerprint=lambda _db: {}["no such setting"]))
+    hand.want()
+    hand.until(lambda: hand.is_in("running"))
+    assert hand.row().settings is None

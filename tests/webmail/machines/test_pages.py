@@ -17,7 +17,7 @@ from app.mail_services.modes import Mode
 from tests.conftest import START
 from tests.webmail.machines.dummies import kind
 
-SETTINGS = {"Port": "25"}
+SETTINGS = {"port": "25"}
 
 
 @pytest.fixture
@@ -29,7 +29,12 @@ def ada(admin, browser_of):
 def kinds(app):
     """SMTP and IMAP, both of hosting; what SMTP would be started with is in `SETTINGS`."""
     services = app.extensions[KEY].services
-    services["smtp"] = kind("smtp", title=lambda: "SMTP", settings_fingerprint=lambda _db: dict(SETTINGS))
+    services["smtp"] = kind(
+        "smtp",
+        title=lambda: "SMTP",
+        settings_fingerprint=lambda _db: dict(SETTINGS),
+        setting_title={"port": "Port of SMTP"}.get,
+    )
     services["imap"] = kind("imap", title=lambda: "IMAP")
     return services
 
@@ -96,10 +101,10 @@ def test_start_stop_and_restart_store_what_is_wanted_and_ring(ada, db, make_mach
 
 
 def test_settings_that_changed_are_named_and_one_button_restarts(ada, db, make_machine):
-    machine, smtp = make_machine(settings={"Port": "587"})
+    machine, smtp = make_machine(settings={"port": "587"})
     _other, fresh = make_machine("mx-2")
     page = ada.get("/admin/machines").text
-    assert "Port: it runs with 587, the settings say 25." in page
+    assert "Port of SMTP: it runs with 587, the settings say 25." in page
     assert page.count("Out of date") == 1
     page = ada.post(f"/admin/machines/{machine.id}/restart-stale", follow_redirects=True).text
     assert "1 service restarts." in page
@@ -201,7 +206,7 @@ ROUTES = [
 
 @pytest.mark.parametrize(("method", "address"), ROUTES)
 def test_admins_alone(alice, bob, mallory, browser_of, anonymous, db, make_machine, method, address):
-    machine, smtp = make_machine(settings={"Port": "587"})
+    machine, smtp = make_machine(settings={"port": "587"})
     address = address.format(machine=machine.id, service=smtp.id)
     for browser in map(browser_of, (alice, bob, mallory)):
         answer = browser.open(address, method=method)
