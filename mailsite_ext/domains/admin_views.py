@@ -19,7 +19,6 @@ from app.extension_api import (
     text_of,
 )
 from mailsite_ext.domains import queries, service
-from mailsite_ext.domains.directory import addresses_of
 from mailsite_ext.domains.forms import AddressForm, LimitsForm, NameForm
 from mailsite_ext.domains.models import EVERY_DOMAIN, Mailbox, MailboxState
 from mailsite_ext.domains.views import is_hosting, name_words, require_hosting
@@ -38,7 +37,7 @@ MIB = 1024 * 1024
 
 def entry() -> Entry | None:
     """The page in the side navigation of Administration."""
-    return Entry(url_for("mailboxes.index"), _("Domains and mailboxes"), "users") if is_hosting() else None
+    return Entry(url_for("mailboxes.index"), _("Mailboxes"), "mail") if is_hosting() else None
 
 
 @bp.get("")
@@ -108,7 +107,7 @@ def _mailbox_page(
         "mailsite/mailbox.html",
         mailbox=found,
         person=g.db.get(User, found.user_id) if found.user_id is not None else None,
-        addresses=addresses_of(g.db, found.name, settings.hosted_domains),
+        domains=settings.hosted_domains,
         rows=queries.list_addresses(g.db, found.id),
         limits=limits or LimitsForm(formdata=None, **shown),
         form=address or _address_form(settings.hosted_domains, sent=False),

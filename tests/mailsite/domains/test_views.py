@@ -51,7 +51,7 @@ def test_without_hosting_there_are_no_such_pages(ada, set_mode, mode, address):
     set_mode(mode)
     assert ada.get(address).status_code == 404
     assert "Mail clients" not in ada.get("/settings").text
-    assert "Domains and mailboxes" not in ada.get("/admin/mail-services").text
+    assert BOXES not in ada.get("/admin/mail-services").text
 
 
 def test_hosting_has_them_in_the_side_navigation(ada, hosting):
