@@ -8,8 +8,9 @@ from flask_babel import gettext as _
 
 from app.extension_api import Host, MailError, ServiceKind, Switches, flask_command, runtime
 from mailsite_ext.listeners.run import IMAP, SMTP, run
-from mailsite_ext.settings.fingerprint import imap_fingerprint, smtp_fingerprint
+from mailsite_ext.settings.fingerprint import imap_fingerprint, setting_title, smtp_fingerprint
 from mailsite_ext.settings.posture import ListenerRole
+from mailsite_ext.storage.cli import COMMANDS
 
 commands = AppGroup("mailsite", help="Hosted mail.")
 
@@ -24,6 +25,7 @@ SMTP_SERVICE = ServiceKind(
     runs=_hosting,
     command=flask_command("mailsite", "smtp"),
     settings_fingerprint=smtp_fingerprint,
+    setting_title=setting_title,
 )
 IMAP_SERVICE = ServiceKind(
     name="imap",
@@ -31,6 +33,7 @@ IMAP_SERVICE = ServiceKind(
     runs=_hosting,
     command=flask_command("mailsite", "imap"),
     settings_fingerprint=imap_fingerprint,
+    setting_title=setting_title,
 )
 
 
@@ -54,6 +57,8 @@ def _listen(roles: frozenset[ListenerRole]) -> None:
 
 
 def register_commands(host: Host) -> None:
+    for command in COMMANDS:
+        commands.add_command(command)
     host.add_command(commands)
     host.add_service(SMTP_SERVICE)
     host.add_service(IMAP_SERVICE)

@@ -199,11 +199,14 @@ class FileMailStorage(Catalogue):
         )
 
     def _write(self, facts: Facts, content: Content, head: bytes, flags: frozenset[str], date: datetime) -> NewMessage:
-        """One recipient's copy as a durable file in work/incoming."""
+        where, size = self.take_in([head, content.body])
+        return NewMessage(facts.with_head(head), size, int(date.timestamp()), where, flags_text(flags))
+
+    def take_in(self, pieces: Sequence[bytes | Path]) -> tuple[str, int]:
+        """A message as a durable file in work/incoming: its location until it has a folder, and its size."""
         where = f"{INCOMING}{os.getpid()}-{next(self._numbers)}"
         self.files.unlink(self._incoming(where))  # of a process that had our number and was killed
-        size = self.files.write(self._incoming(where), [head, content.body])
-        return NewMessage(facts.with_head(head), size, int(date.timestamp()), where, flags_text(flags))
+        return where, self.files.write(self._incoming(where), pieces)
 
     def _incoming(self, where: str) -> Path:
         return self.tree.incoming / where.removeprefix(INCOMING)
@@ -252,6 +255,14 @@ class FileMailStorage(Catalogue):
     def verify(self, *, fix: bool = False) -> Iterator[Finding]:
         yield from file_care.verify(self, fix=fix)
         yield from verify_counters(self, fix=fix)
+
+    def rebuild(self) -> None:
+        """Read the whole tree anew, as if there were no index."""
+        with self.write() as step:
+            for table in ("flag", "message", "change", "folder", "mailbox"):
+                step.link.run(f"DELETE FROM mailsite_{table}")
+            step.link.run("DELETE FROM journal_mark")
+            Settling(step, self.tree).run()
 
     def collect_garbage(self) -> int:
         return file_care.collect_garbage(self)

@@ -56,8 +56,13 @@ def find_uid(file: str) -> int | None:
     return int(match[1]) if match and MESSAGE_DIRECTORY.fullmatch(directory) else None
 
 
+def readable(part: str) -> str:
+    """One part of a name as files are called; undone by unescaping %XX."""
+    return "".join(_encoded(part))
+
+
 def _directories(part: str) -> Iterator[str]:
-    encoded = "".join(_encoded(part))
+    encoded = readable(part)
     if len(encoded.encode()) > LONGEST_PART:
         encoded = "".join(char if char.isascii() and char.isalnum() else _escaped(char) for char in part)
     while len(encoded) > LONGEST_PART:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,12 @@ from tests.mailsite.storage.engines import add, deliver, inbox_of, mail
 from tests.mailsite.storage.faulty_files import FaultyFiles, Killed, failing, full, killed
 
 State = dict  # mailbox → folder → [(octets, flags), …]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_synced(monkeypatch):
+    """A killed process leaves the system's cache behind: what fsync adds cannot be seen here, only waited for."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 
 
 def state_of(storage) -> State:
