@@ -6,8 +6,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,25 +101,26 @@ def test_the_end_waits_for_the_engine(tmp_path, monkeypatch):
 
 def test_the_agent_starts_when_the_engine_tells_and_a_reload_leaves_it_alone(monkeypatch):
     """N1: what hosts mail is restarted in Manage Machines alone."""
-    programs: list[Program] = []
+    programs: list[Recorded] = []
 
-    class Program:
-        def __init__(self, command, *, pass_fds=(), **_more) -> None:
-            self.command, self.pass_fds, self.ended = command, pass_fds, threading.Event()
+    class Recorded:
+        def __init__(self, command: tuple[str, ...], descriptors: Sequence[int] = ()) -> None:
+            self.command, self.descriptors, self.ended = command, descriptors, threading.Event()
             programs.append(self)
 
-        def wait(self, *_timeout) -> None:
+        def wait(self) -> None:
             self.ended.wait()
 
-        def terminate(self) -> None:
+        def send(self, _signal: int) -> None:
             self.ended.set()
 
-    monkeypatch.setattr(subprocess, "Popen", Program)
+    monkeypatch.setattr(keeper, "Program", Recorded)
     kept = EngineKeeper()
     kept.start()
+    wait_for(lambda: len(programs) == 1)
     (engine,) = programs
-    os.write(engine.pass_fds[0], b"1")
-    wait_for(lambda: len(programs) == 2, "the agent")
+    os.write(engine.descriptors[0], b"1")
+    wait_for(lambda: len(programs) == 2)
     agent = programs[1]
     assert "machine" in agent.command
     kept.restart()
