@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.orm import Session
 
 from app.extension_api import Runtime, User, UserRole
+from mailsite_ext.domains import service
 from mailsite_ext.domains.models import EVERY_DOMAIN, Address, Mailbox, MailboxState
 from mailsite_ext.domains.names import ALWAYS_TAKEN, EVERYTHING, fold, is_reserved, split_detail
 from mailsite_ext.errors import DomainNotAllowed, NotLocal
@@ -107,6 +108,9 @@ class Directory:
         now = self._parts.clock.monotonic_s()
         with self._parts.public.session() as db:
             found = find_mailboxes(db, name, domain)
+            if name in ALWAYS_TAKEN and not found:
+                service.ensure_admin_mailbox(self._parts, db)
+                found = find_mailboxes(db, name, domain)
         if len(self._found) >= KEPT:
             self._found.clear()
         if found:

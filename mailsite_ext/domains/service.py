@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
@@ -12,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.extension_api import (
     BadInput,
     Bell,
+    Identity,
     MailAccount,
     NotAllowed,
     NotFound,
@@ -19,6 +22,7 @@ from app.extension_api import (
     Topic,
     User,
     UserRole,
+    UserState,
     add_hosted_account,
     row_count,
 )
@@ -76,6 +80,30 @@ def ensure_mailbox(parts: Runtime, db: Session, user: User, name: str | None = N
     _commit(db, "name", mailbox.name)
     parts.bus.ring(*bells)
     return mailbox
+
+
+def ensure_admin_mailbox(parts: Runtime, db: Session) -> None:
+    """A mailbox for the first admin, so that postmaster reaches somebody (RFC 5321 §4.5.1); none without admins."""
+    active = select(User).where(User.role == UserRole.ADMIN, User.state == UserState.ACTIVE)
+    admin = db.scalar(active.order_by(User.id).limit(1))
+    if admin is None:
+        return
+    for name in (None, "postmaster", f"admin-{admin.id}"):
+        with suppress(BadInput):  # somebody has it; the next one
+            ensure_mailbox(parts, db, admin, name)
+            return
+
+
+def follow_domains(db: Session, domains: Sequence[str]) -> None:
+    """Accounts in the webmail whose domain is hosted no more move to the first of `domains`.  Does not commit."""
+    hosted = select(MailAccount, Mailbox.name).join(Mailbox, Mailbox.user_id == MailAccount.owner_id)
+    for account, name in db.execute(hosted.where(MailAccount.source == SOURCE)):
+        old, new = account.address, f"{name}@{domains[0]}"
+        if old.rpartition("@")[2] in domains:
+            continue
+        account.address, account.label = new, new if account.label == old else account.label
+        own = (Identity.account_id == account.id) & (Identity.address == old)
+        db.execute(update(Identity).where(own).values(address=new))
 
 
 def _new_mailbox(db: Session, parts: Runtime, user: User, name: str | None) -> Mailbox:

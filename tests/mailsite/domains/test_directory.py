@@ -178,3 +178,19 @@ def test_postmaster_reaches_every_admin_and_nobody_else(directory, db, people, m
 def test_an_address_is_told_as_it_was_asked(directory, people):
     asked = Address("Alice", "example.org")
     assert directory.find_recipient(asked).address == asked
+
+
+@pytest.mark.parametrize("name", ["postmaster", "abuse"])
+def test_postmaster_is_taken_though_no_admin_has_a_mailbox_yet(directory, admin, alice, mailbox_of, name):
+    mailbox_of(alice)
+    assert reached(directory, f"{name}@example.org") == ["ada"]
+
+
+def test_postmaster_is_taken_though_somebody_has_the_admins_name(directory, admin, alice, mailbox_of):
+    mailbox_of(alice, "ada")
+    assert reached(directory, "postmaster@example.org") == ["postmaster"]
+
+
+def test_without_an_admin_nobody_is_postmaster(directory, alice, mailbox_of):
+    mailbox_of(alice)
+    assert reached(directory, "postmaster@example.org") is None

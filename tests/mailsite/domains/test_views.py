@@ -221,3 +221,25 @@ def test_an_admin_releases_the_name_of_who_is_gone(ada, db, alice, mailbox_of, s
 def test_a_name_in_use_is_not_released(ada, db, alice, mailbox_of, storage):
     assert ada.post(f"{BOXES}/{mailbox_of(alice).id}/release").status_code == 403
     assert service.find_mailbox(db, alice.id) is not None
+
+
+def test_addresses_follow_when_a_domain_is_hosted_no_more(ada, db, alice, bob, hosting, mailbox_of):
+    for person in (alice, bob):
+        mailbox_of(person)
+    account = db.scalar(select(MailAccount).where(MailAccount.owner_id == bob.id))
+    account.label = "Work"
+    account.identities[0].address = "bob+work@example.org"
+    db.commit()
+    form = {
+        "mode": "both", "mailsite-domains": "other.example", "mailsite-storage_engine": "files",
+        "mailsite-smtp_port": "25", "mailsite-imap_port": "143", "mailsite-fallback_port": "2525",
+    }  # fmt: skip
+    assert ada.post("/admin/mail-services", data=form).status_code == 303
+    db.expire_all()
+    accounts = db.scalars(select(MailAccount).order_by(MailAccount.owner_id)).all()
+    assert [(row.address, row.label) for row in accounts] == [
+        ("alice@other.example", "alice@other.example"),
+        ("bob@other.example", "Work"),
+    ]
+    addresses = [row.identities[0].address for row in accounts]
+    assert addresses == ["alice@other.example", "bob+work@example.org"], "what people wrote themselves stays"
