@@ -211,7 +211,7 @@ def _migrated(folder: Path, tls_ca_file: str = "") -> Config:
     folder.mkdir()
     config = Config(work_directory=folder, tls_ca_file=tls_ca_file)
     public, private = Database(config.public_database), Database(config.private_database)
-    migrate.upgrade(public, private)
+    migrate.upgrade(public, private, branches=("mailsite",))
     ensure_keys(private, FakeClock(NOW))
     public.dispose()
     private.dispose()
