@@ -133,8 +133,9 @@ def preview(data: Octets, table: Sequence[Part]) -> str:
 def _text(data: Octets, part: Part) -> str:
     octets = bytes(data[part.body_at : part.body_at + min(part.body_octets, PREVIEW_OCTETS)])
     octets = _decoded(octets, part.encoding)
+    charset = "utf-8" if part.charset.lower() in ("", "us-ascii", "ascii") else part.charset  # many say less than true
     try:
-        return octets.decode(part.charset or "utf-8", "ignore")
+        return octets.decode(charset, "ignore")
     except (LookupError, ValueError, UnicodeError):
         return octets.decode("latin-1")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -38,7 +41,7 @@ def message(number: int, text: str) -> bytes:
 
 
 class Walk(RuleBasedStateMachine):
-    place: Place
+    make_place: Callable[[], Place]
     folders = Bundle("folders")
 
     def __init__(self):
@@ -49,6 +52,7 @@ class Walk(RuleBasedStateMachine):
 
     @initialize(target=folders)
     def begin(self):
+        self.place = type(self).make_place()
         self.storage = self.place.open(remembered_steps=4, grace_s=0)
         self.storage.remove_mailbox("alice")
         self.storage.create_mailbox("alice")
@@ -182,19 +186,24 @@ class Walk(RuleBasedStateMachine):
     def teardown(self):
         if self.known:
             assert list(self.storage.verify()) == []
-        self.place.close()
+            self.place.close()
 
 
 @pytest.mark.parametrize("kind", ["files", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_an_engine_is_its_model(kind, request, sqlite_template, tmp_path):
     needs_engine(kind)
-    url = f"sqlite:///{tmp_path}/public.db"
     server = request.getfixturevalue("postgres_server") if kind == "postgres" else None
-    if server:
-        url = server.copy("template_public")
-    else:
-        (tmp_path / "public.db").write_bytes((sqlite_template / "satchel.db").read_bytes())
-    walk = type("Walk", (Walk,), {"place": Place(kind, tmp_path, url, FakeClock())})
+    url = server.copy("template_public") if server else ""
+    numbers = count()
+
+    def make_place() -> Place:
+        """Each walk begins in a place of its own; in the one database of PostgreSQL, with a new mailbox."""
+        folder = tmp_path / str(next(numbers))
+        folder.mkdir()
+        (folder / "public.db").write_bytes((sqlite_template / "satchel.db").read_bytes())
+        return Place(kind, tmp_path if server else folder, url or f"sqlite:///{folder}/public.db", FakeClock())
+
+    walk = type("Walk", (Walk,), {"make_place": staticmethod(make_place)})
     run_state_machine_as_test(
         walk,
         settings=settings(
