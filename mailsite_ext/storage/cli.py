@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from flask.cli import with_appcontext
 
 from app.extension_api import MailError, Runtime, runtime
 from mailsite_ext.settings.service import load_settings, store_settings
@@ -27,6 +28,7 @@ FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 
 @click.command("verify")
 @click.option("--fix", is_flag=True, help="Mend what can be mended; files nobody knows are put aside, not deleted.")
+@with_appcontext
 def verify_command(fix: bool) -> None:
     """Compare rows with files, counters with rows, UIDs with UIDNEXT.  Exit status 1: something is wrong."""
     with _storage() as storage:
@@ -34,6 +36,7 @@ def verify_command(fix: bool) -> None:
 
 
 @click.command("recount")
+@with_appcontext
 def recount_command() -> None:
     """Count messages and octets anew."""
     with _storage() as storage:
@@ -51,6 +54,7 @@ def _tell(findings: Iterator[Finding]) -> None:
 
 
 @click.command("rebuild")
+@with_appcontext
 def rebuild_command() -> None:
     """Make the index of Files on Disk anew from the mail tree, as after a restore; UIDs stay, UIDNEXT jumps."""
     with _storage() as storage:
@@ -65,6 +69,7 @@ def rebuild_command() -> None:
 @click.option(
     "--force", is_flag=True, help="Though listeners may be running: mail that comes meanwhile is left behind."
 )
+@with_appcontext
 def convert_command(kind: str, force: bool) -> None:
     """Bring all mail over to the other engine, and use it from then on.  Interrupted, it goes on where it was."""
     parts, to = runtime(), StorageKind(kind)
@@ -108,6 +113,7 @@ def _choose(parts: Runtime, kind: StorageKind) -> None:
 @click.argument("mailbox")
 @FOLDER
 @FORMAT
+@with_appcontext
 def export_command(mailbox: str, folder: Path, as_mbox: bool) -> None:
     """Write a mailbox to a new FOLDER, with flags and dates."""
     with _storage() as storage:
@@ -119,6 +125,7 @@ def export_command(mailbox: str, folder: Path, as_mbox: bool) -> None:
 @click.argument("mailbox")
 @FOLDER
 @FORMAT
+@with_appcontext
 def import_command(mailbox: str, folder: Path, as_mbox: bool) -> None:
     """Add what is in FOLDER to a mailbox, with flags and dates."""
     with _storage() as storage:
@@ -128,6 +135,7 @@ def import_command(mailbox: str, folder: Path, as_mbox: bool) -> None:
 
 @click.command("backup")
 @FOLDER
+@with_appcontext
 def backup_command(folder: Path) -> None:
     """Make a backup in FOLDER/<time> while everything runs; files are linked where the file system can."""
     target = folder / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")

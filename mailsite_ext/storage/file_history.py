@@ -79,11 +79,14 @@ def _made_up(folder: LockedFolder | None, now: int) -> FolderLine:
 
 
 def _compare_files(history: History, place: Place, *, adopts: bool) -> None:
-    """A line without a file is a message that is gone."""
+    """A line without a file is a message that is gone; a file that was changed is as long as it is."""
     files = dict(message_files(place.directory))
     history.lost = [uid for uid, line in history.messages.items() if line.file not in files]
     for uid in history.lost:
         del history.messages[uid]
+    for uid, line in history.messages.items():
+        size = (place.directory / line.file).stat().st_size
+        history.messages[uid] = line if size == line.size_octets else replace(line, size_octets=size)
     named = {line.file for line in history.messages.values()}
     for file, told in files.items():
         if file in named:

@@ -185,7 +185,7 @@ def check(site, before, deed, error):
     assert uid == max(again.uids(inbox_of(again).id))
     if found == before:
         deed.do(again)
-        assert [len(mails) for box in state_of(again).values() for mails in box.values()]
+        assert list(again.verify()) == []
     again.close()
 
 
@@ -201,8 +201,11 @@ def test_killed_at_every_step(tmp_path, clock, deed, half):
     pytest.fail("it never ended")
 
 
-@pytest.mark.parametrize("fault", [full, failing], ids=["full", "failing"])
-@pytest.mark.parametrize("deed", [deed for deed in DEEDS if deed.name != "garbage"], ids=lambda deed: deed.name)
+OUT_OF_SPACE = [pytest.param(deed, full, id=deed.name) for deed in DEEDS if deed.name != "garbage"]
+FAILING = [pytest.param(deed, failing, id=f"{deed.name}, failing") for deed in DEEDS[:4]]
+
+
+@pytest.mark.parametrize(("deed", "fault"), [*OUT_OF_SPACE, *FAILING])
 def test_out_of_space_at_every_step(tmp_path, clock, deed, fault):
     for at in range(1, 100):
         site, before, error, was_struck = strike(tmp_path, clock, deed, at, fault, half=False)
