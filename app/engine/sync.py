@@ -242,10 +242,10 @@ class Backfill:
         """Flags that changed while older messages were on their way, then done."""
         if self._fetched:
             sync_folder(self.desk, source, self.folder, self._started)
+        _note_done(self.desk, _mirrored_messages(self.desk))  # first: who sees the folder complete sees all counted
         with self.desk.session() as db:
             mirror.mark_complete(db, self.folder.id)
             changed = {self.folder.id, *labels.take_changed(db)}
-        _note_done(self.desk, _mirrored_messages(self.desk))
         _ring(self.desk, changed)
 
 
