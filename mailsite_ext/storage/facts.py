@@ -146,8 +146,9 @@ def _decoded(octets: bytes, encoding: str) -> bytes:
     if encoding != "base64":
         return octets
     digits = re.sub(rb"[^A-Za-z0-9+/]", b"", octets)
+    digits = digits[:-1] if len(digits) % 4 == 1 else digits  # cut off in the middle
     try:
-        return binascii.a2b_base64(digits[: len(digits) // 4 * 4])
+        return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
     except binascii.Error:
         return b""
 

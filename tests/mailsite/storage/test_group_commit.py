@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_what_waits_during_a_commit_shares_the_next():
         assert go_on.wait(10)
         return [[job] for job in jobs]
 
-    commits = GroupCommit(commit, "test")
+    commits: Any = GroupCommit(commit, "test")
     first = commits.submit("first")
     assert running.wait(10)
     rest = [commits.submit(n) for n in range(5)]
@@ -40,7 +41,7 @@ def test_a_fault_of_a_whole_commit_is_only_his_who_brought_it():
             raise StorageFull("too much for the disk")
         return [MailboxFull("bob") if job == "full" else [job] for job in jobs]
 
-    commits = GroupCommit(commit, "test")
+    commits: Any = GroupCommit(commit, "test")
     asked = {job: commits.submit(job) for job in ("lone", "good", "bad", "full", "fine")}
     ready.set()
     commits.close()  # what waits is still done
