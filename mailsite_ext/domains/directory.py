@@ -75,6 +75,8 @@ class Directory:
             self.check_domain(address.domain)
         if not self.is_local(address):
             raise NotLocal(str(address))
+        if not address.local.isprintable():  # PostgreSQL stores no NUL, so it has none to compare
+            return None
         name, detail = split_detail(fold(address.local))
         mailboxes = self._remembered(name, address.domain or self.domains[0])
         return Recipient(address, mailboxes, detail) if mailboxes else None
@@ -85,7 +87,10 @@ class Directory:
         return self._find_remembered(name, address.domain or self.domains[0]) is not None
 
     def may_send_as(self, mailbox: str, address: smtp_address.Address) -> bool:
-        """May the person of `mailbox` write from `address`?  From each whose mail reaches them."""
+        """May the person of `mailbox` write from `address`?  From each whose mail reaches them.
+
+        Raises DomainNotAllowed.
+        """
         if not self.is_local(address):
             return False
         recipient = self.find_recipient(address)

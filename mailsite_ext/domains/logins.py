@@ -35,6 +35,7 @@ from mailsite_ext.limits import Limits
 from mailsite_ext.settings.values import Settings
 
 USED_STEP = timedelta(minutes=5)  # how stale "last used" may be: not a write per login
+LONGEST_LOGIN = 320  # no address is longer (RFC 5321 §4.5.3.1)
 PROVED_S = 600.0
 PROVED_KEPT = 4_096
 LONGEST_WAIT_S = 30
@@ -192,6 +193,8 @@ def find_opening(db: Session, login: str, domains: tuple[str, ...]) -> Opening |
 
 def _find_mailbox(db: Session, login: str, domains: tuple[str, ...]) -> Hosted | None:
     """By an address that leads to this mailbox alone, by its name, by the address of its person."""
+    if not login.isprintable() or len(login) > LONGEST_LOGIN:
+        return None
     local, at, domain = login.strip().rpartition("@")
     if not at:
         return find_by_name(db, fold(domain))

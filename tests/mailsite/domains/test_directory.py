@@ -194,3 +194,8 @@ def test_postmaster_is_taken_though_somebody_has_the_admins_name(directory, admi
 def test_without_an_admin_nobody_is_postmaster(directory, alice, mailbox_of):
     mailbox_of(alice)
     assert reached(directory, "postmaster@example.org") is None
+
+
+@pytest.mark.parametrize("local", ["a\0b", "\n", "", "%", "_", "a" * 5_000, "\u202ealice", "é" * 100])
+def test_odd_local_parts_are_nobodys(directory, people, local):
+    assert directory.find_recipient(Address(local, "example.org")) is None

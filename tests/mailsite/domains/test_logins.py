@@ -148,6 +148,15 @@ def test_an_unknown_name_costs_the_same_argon2(logins, hosting, cheap_argon2):
     assert cheap_argon2 == [None]
 
 
+@pytest.mark.parametrize(
+    "login", ["a\0b", "\n", "", "@", "@example.org", "a" * 100_000, "x@" * 200, "+", "*", "alice+x"]
+)
+def test_names_nobody_has_are_refused_like_others(logins, mailbox, password, login):
+    for each in (password, LOGIN_PASSWORD):
+        with pytest.raises(LoginRefused):
+            logins.check_password(login, each, PEER)
+
+
 # Guessing
 
 
