@@ -86,7 +86,7 @@ class MailHost:
     def running(self, *commands: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
         """The listeners `smtp`, `imap`, each a process of its own."""
         close_storage(self.parts)
-        started = {name: self._start(name) for name in commands}
+        started = {name: self.start(name) for name in commands}
         try:
             for port in (SMTP_PORT if "smtp" in commands else 0, IMAP_PORT if "imap" in commands else 0):
                 wait_until(lambda port=port: not port or _answers(port), 30)  # type: ignore[misc]  # a default binds it
@@ -96,7 +96,7 @@ class MailHost:
                 process.send_signal(signal.SIGTERM)
                 process.wait(30)
 
-    def _start(self, name: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "flask", "--app", "wsgi", "mailsite", name]
         return subprocess.Popen(command, env=self.environment)
 

@@ -59,7 +59,7 @@ class View:
 
     def _by_number(self, messages: SequenceSet) -> Uids:
         spans = messages.spans(len(self.uids))
-        if not spans or spans[-1][1] > len(self.uids):
+        if spans and spans[-1][1] > len(self.uids):
             raise BadCommand("There is no message with such a number")
         found = packed()
         for low, high in spans:
