@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from mailsite_ext.errors import StorageDamaged, StorageFull
@@ -52,6 +52,7 @@ class MailTree:
         self.quarantine = work / "quarantine"
         self.log = JournalLog(files, self.root, self.index / "steps.txt")
         self._undo: list[Callable[[], None]] = []
+        self._filled: set[Path] = set()  # directories that got messages since `begin`
 
     def make(self) -> None:
         for directory in (self.root, self.index, self.incoming, self.removed, self.quarantine):
@@ -67,6 +68,7 @@ class MailTree:
     def begin(self) -> None:
         """From here on everything can be undone."""
         self._undo.clear()
+        self._filled.clear()
 
     def undo(self) -> None:
         """What was done since `begin`, backwards; what cannot be undone the next look at the tree finds."""
@@ -79,6 +81,7 @@ class MailTree:
         """Rename a whole, durable file to where a message lies; what a step that died left there goes."""
         self.files.make_directory(target.parent)
         self.files.rename(source, target)
+        self._filled.add(target.parent)
         self._undo.append(lambda: self.files.rename(target, source))
 
     def link(self, source: Path, target: Path) -> None:
@@ -91,6 +94,7 @@ class MailTree:
             self.files.write(target, [source])
         except FileNotFoundError as error:
             raise StorageDamaged(f"{source} is not there") from error
+        self._filled.add(target.parent)
         self._undo.append(lambda: self.files.unlink(target))
 
     def put_aside(self, path: Path, where: Path) -> None:
@@ -166,8 +170,8 @@ class MailTree:
 
     def make_folder(self, link: Link, event: FolderMade) -> None:
         path = self.journal(event.folder.mailbox, event.folder.name)
-        if path.parent.exists():  # of a mere name that becomes a folder again
-            self._remove_messages(path.parent)
+        if path.parent.exists():  # of a mere name that becomes a folder again; its first messages may be there already
+            self._remove_messages(path.parent, but=self._filled)
         self.begin_journal(link, event.folder.id, path, folder_line(event.folder))
 
     def rename_folder(self, _link: Link, event: FolderRenamed) -> None:
@@ -191,7 +195,7 @@ class MailTree:
         if not directory.exists():
             return
         if any(_is_folder(child) for child in directory.iterdir()):
-            self._remove_messages(directory)
+            self._remove_messages(directory, but=self._filled)
             self.put_aside(directory / JOURNAL, self.removed)
             return
         self.put_aside(directory, self.removed)
@@ -210,9 +214,10 @@ class MailTree:
             if isinstance(event, FolderMarked) and not event.folder.selectable:
                 self._remove_messages(self.directory(event.folder.mailbox, event.folder.name))
 
-    def _remove_messages(self, directory: Path) -> None:
+    def _remove_messages(self, directory: Path, but: Collection[Path] = ()) -> None:
         for child in message_directories(directory):
-            self.put_aside(child, self.removed)
+            if child not in but:
+                self.put_aside(child, self.removed)
 
     def _tidy(self, directory: Path) -> None:
         """Halves of a long name go with what was in them."""

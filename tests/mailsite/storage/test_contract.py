@@ -145,6 +145,7 @@ def test_renaming_inbox_empties_it(storage):
     assert list(storage.changes(inbox.id, inbox.highestmodseq).vanished) == [1, 2]
     assert storage.get_folder(below.id).name == "INBOX/below"
     assert (target.unseen, storage.quota("alice").messages) == (0, 2)
+    assert [read(storage, target.id, uid) for uid in storage.uids(target.id)] == [mail("one"), mail("two")]
 
 
 def test_a_deleted_folder_is_gone_and_its_name_begins_anew(storage):

@@ -54,11 +54,25 @@ def test_a_delivery_is_there_for_everybody_with_a_head_of_their_own(storage, clo
 
 
 def test_a_delivery_makes_the_folder_it_needs(storage):
-    deliver(storage, mail(), Placement("alice", "Lists/python"))
+    [new] = deliver(storage, mail("made"), Placement("alice", "Lists/python"))
     assert storage.find_folder("alice", "Lists/python").messages == 1
+    assert read(storage, new.folder_id, new.uid) == mail("made")
     storage.delete_folder(storage.find_folder("alice", "Junk").id)
-    deliver(storage, mail(), Placement("alice", "Junk"))
+    [new] = deliver(storage, mail("again"), Placement("alice", "Junk"))
     assert storage.find_folder("alice", "Junk").role == "junk"
+    assert read(storage, new.folder_id, new.uid) == mail("again")
+
+
+def test_a_delivery_makes_a_folder_of_a_mere_name(storage):
+    folder, below = storage.create_folder("alice", "a"), storage.create_folder("alice", "a/b")
+    add(storage, folder, "before")
+    storage.delete_folder(folder.id)
+    [new] = deliver(storage, mail("after"), Placement("alice", "a"))
+    made = storage.find_folder("alice", "a")
+    assert (made.selectable, made.messages, made.uidvalidity > folder.uidvalidity) == (True, 1, True)
+    assert read(storage, new.folder_id, new.uid) == mail("after")
+    assert storage.get_folder(below.id).messages == 0
+    assert list(storage.verify()) == []
 
 
 def test_rows_tell_all_that_is_known(storage, inbox, clock):
