@@ -146,10 +146,7 @@ def test_killed_at_every_write(places, half):
 
 
 @pytest.mark.timeout(600)
-def test_disk_full_at_every_write(places, embedded_place, request):
-    if embedded_place.kind == "files":
-        fault = "verify --fix forgets a message whose journal line was not yet written when the disk was full"
-        request.applymarker(pytest.mark.xfail(reason=fault, strict=True))
+def test_disk_full_at_every_write(places):
     states = states_of_a_good_run(places())
     for at in range(1, counted_steps(places, full) + 1):
         place = places()
