@@ -53,6 +53,7 @@ def restore_sql(storage: SqlMailStorage, folder: Path) -> int:
 # Files on disk
 def _back_up_files(storage: FileMailStorage, target: Path) -> int:
     with storage.write():
+        storage.tree.log.replay()
         journals = list(_copy_journals(storage, target))
     count = 0
     for source, copy in journals:

@@ -80,6 +80,8 @@ def _unlink(storage: FileMailStorage, link: Link, location: str) -> None:
 # Verify
 def verify(storage: FileMailStorage, *, fix: bool) -> Iterator[Finding]:
     """Folder by folder, each in a step of its own, so that deliveries go on in between."""
+    with storage.write():
+        storage.tree.log.replay()  # what a journal had no room for
     for mailbox in storage.mailboxes():
         for folder in storage.folders(mailbox):
             yield from _verify_folder(storage, folder.id, fix=fix)
@@ -102,7 +104,12 @@ def _verify_folder(storage: FileMailStorage, folder_id: int, *, fix: bool) -> li
 
 
 def _mend(step: Step, tree: MailTree, folder: LockedFolder, place: Place) -> None:
-    """Read the folder anew from what lies in it; a file the index never had was promised to nobody."""
+    """Read the folder anew from what lies in it; a file the index never had was promised to nobody.
+
+    What a damaged journal no longer says the index still knows.
+    """
+    if not place.journal.exists() or history_of(place.journal.read_bytes()).damaged:
+        tree.compact(step.link, folder)
     settling = Settling(step, tree)
     settling.settle(place, folder, jumps=True, adopts=False)
     recount(step.link, [folder.id])

@@ -99,7 +99,9 @@ def _compare_files(history: History, place: Place, *, adopts: bool) -> None:
 
 
 def _is_new(history: History, uid: int) -> bool:
-    return history.folder.selectable and uid >= history.folder.uidnext and uid not in history.messages
+    """Or its line may be one of the damaged: mail that was expunged and comes back is better than mail that is lost."""
+    unknown = uid >= history.folder.uidnext or (history.damaged > 0 and uid not in history.gone)
+    return history.folder.selectable and unknown and uid not in history.messages
 
 
 def _line_of(place: Place, file: str, uid: int) -> MessageLine:

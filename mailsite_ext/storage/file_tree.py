@@ -111,6 +111,7 @@ class MailTree:
         gone = {event.mailbox.id for event in step.events if isinstance(event, MailboxRemoved)}
         changes = [event for event in step.events if isinstance(event, tuple(_CHANGES))]
         if changes:
+            self.log.checkpoint(at_octets=1)  # it knows journals by the names they have now
             self.log.announce()
         for event in sorted(changes, key=_place_in_order):
             if not isinstance(event, FolderRemoved) or event.folder.mailbox_id not in gone:

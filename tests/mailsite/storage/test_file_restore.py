@@ -183,6 +183,19 @@ def test_what_is_lost_is_lost_alone(storage, tmp_path, open_at):
     assert list(again.verify()) == []
 
 
+def test_a_damaged_line_costs_flags_and_no_message(storage, tmp_path, open_at):
+    inbox = inbox_of(storage)
+    add(storage, inbox, "one", "two", flags="\\Seen")
+    storage.expunge(inbox.id, add(storage, inbox, "gone"), only_deleted=False)
+    journal = bytearray(storage.tree.journal("alice", "INBOX").read_bytes())
+    journal[journal.index(b"000001.eml")] ^= 1
+    shutil.copytree(storage.tree.root, tmp_path / "copy")
+    (tmp_path / "copy" / "alice" / "INBOX" / "journal.txt").write_bytes(journal)
+    again = restored(tmp_path, open_at, tmp_path / "copy")
+    assert list(again.rows(inbox.id, [Column.UID, Column.FLAGS])) == [(1, ""), (2, "\\Seen")]
+    assert read(again, inbox.id, 1) == mail("one")
+
+
 def test_a_lost_journal_costs_flags_and_no_message(storage, tmp_path, open_at):
     inbox = inbox_of(storage)
     add(storage, inbox, "one", "two", flags="\\Seen")
