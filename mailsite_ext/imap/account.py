@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from app.extension_api import Clock, NoSuchFolder
+from mailsite_ext.imap.folder_maps import FolderMap, FolderMaps
 from mailsite_ext.imap.view import View
 from mailsite_ext.protocol.imap_limits import BadCommand
 from mailsite_ext.storage.engine import StorageEngine
@@ -13,11 +14,14 @@ from mailsite_ext.storage.values import StoredFolder
 
 @dataclass(slots=True)
 class Account:
-    """One session's mailbox; `enabled` holds capabilities in capitals (RFC 5161)."""
+    """One session's mailbox; `enabled` holds capabilities in capitals (RFC 5161), `hidden` those it may not use."""
 
     storage: StorageEngine
+    maps: FolderMaps
     mailbox: str
     clock: Clock
+    message_octets: int  # the largest that is taken
+    hidden: frozenset[str] = frozenset()
     enabled: set[str] = field(default_factory=set)
     view: View | None = None
 
@@ -49,6 +53,11 @@ class Account:
         if view.is_read_only:
             raise BadCommand("The folder was opened to be read only", code="READ-ONLY", condition="NO")
         return view
+
+    def share_map(self, folder: StoredFolder) -> None:
+        """The client knows all that happened up to `folder`: sessions that know the same hold one array."""
+        if self.view is not None and not self.view.gone:
+            self.view.uids = self.maps.share(FolderMap(folder, self.view.uids))
 
     def get_folder(self, name: str, *, code: str = "NONEXISTENT") -> StoredFolder:
         """A folder of this mailbox that holds messages.  Raises NoSuchFolder, or NO [TRYCREATE] if `code` says."""

@@ -16,7 +16,9 @@ from mailsite_ext.storage.values import Content, Stored
 
 
 def check_target(account: Account, command: Append | Replace) -> None:
-    """Before a message is read: could it be stored?  Raises NoSuchFolder, or BadCommand with NO and why."""
+    """Before a message is read: could it be stored?  Raises NoSuchFolder, or BadCommand that says why not."""
+    if command.messages[-1].is_utf8 and not account.is_utf8:
+        raise BadCommand("ENABLE UTF8=ACCEPT comes first")  # RFC 6855 §4
     account.get_folder(command.folder, code="TRYCREATE")
     if isinstance(command, Replace):
         _replaced(account, command)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from app.extension_api import MailError
-from mailsite_ext.imap import changing, fetching, folders, listing, searching, selecting
+from app.extension_api import ConnectionLost, MailError
+from mailsite_ext.imap import changing, fetching, folders, listing, searching, selecting, sorting
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.news import tell_news
 from mailsite_ext.protocol import imap_commands as commands
@@ -17,7 +17,7 @@ from mailsite_ext.replies import imap_reply
 
 def enable(account: Account, command: commands.Enable) -> Iterator[bytes]:
     """Names those that are on now by this command (RFC 5161 §3.1)."""
-    known = [name for name in command.capabilities if name in CAN_BE_ENABLED]
+    known = [name for name in command.capabilities if name in CAN_BE_ENABLED and name not in account.hidden]
     account.enabled.update(known)
     if "QRESYNC" in known:
         account.enabled.add("CONDSTORE")  # RFC 7162 §3.2.3
@@ -25,7 +25,7 @@ def enable(account: Account, command: commands.Enable) -> Iterator[bytes]:
     yield status_line(command.tag, "OK", "done")
 
 
-CAN_BE_ENABLED = {"CONDSTORE": "", "QRESYNC": "", "UTF8=ACCEPT": "", "IMAP4REV2": ""}
+CAN_BE_ENABLED = frozenset({"CONDSTORE", "QRESYNC", "UTF8=ACCEPT", "IMAP4REV2"})
 
 
 def tell(account: Account, command: commands.Noop | commands.Check) -> Iterator[bytes]:
@@ -58,8 +58,8 @@ CARRIED_OUT_BY: dict[type[commands.Command], Callable[[Account, Any], Iterator[b
     commands.Expunge: changing.expunge,
     commands.Fetch: fetching.fetch,
     commands.Search: searching.search,
-    commands.Sort: searching.sort,
-    commands.Thread: searching.thread,
+    commands.Sort: sorting.sort,
+    commands.Thread: sorting.thread,
 }
 
 
@@ -72,7 +72,7 @@ def carry_out(account: Account, command: commands.Command) -> Iterator[bytes]:
 
 
 def guarded(tag: bytes, work: Callable[[], Iterable[bytes] | None]) -> Iterator[bytes]:
-    """What `work` says, with faults as the tagged response to the command."""
+    """What `work` says, with faults as the tagged response; a connection that is lost stays lost."""
     try:
         yield from work() or ()
     except BadCommand as fault:
@@ -80,5 +80,7 @@ def guarded(tag: bytes, work: Callable[[], Iterable[bytes] | None]) -> Iterator[
             raise
         fault.tag = tag
         yield fault.line()
+    except ConnectionLost:
+        raise
     except MailError as error:
         yield tag + b" " + imap_reply(error).encode() + b"\r\n"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 
 from mailsite_ext.imap.account import Account
-from mailsite_ext.imap.news import flags_line, tell_keywords, tell_news
+from mailsite_ext.imap.news import flag_lines, tell_keywords, tell_news
 from mailsite_ext.imap.view import View
 from mailsite_ext.protocol.imap_commands import Change, Copy, Expunge, Move, Store
-from mailsite_ext.protocol.imap_data import status_line
+from mailsite_ext.protocol.imap_data import fetch_rows, status_line
 from mailsite_ext.protocol.sequence_sets import compact
-from mailsite_ext.storage.values import Copied, FlagMode, FlagResult
+from mailsite_ext.storage.values import Column, Copied, FlagMode, FlagResult
 
 MODES = {Change.ADD: FlagMode.ADD, Change.REMOVE: FlagMode.REMOVE, Change.REPLACE: FlagMode.REPLACE}
 
@@ -29,37 +30,33 @@ def store(account: Account, command: Store) -> Iterator[bytes]:
     )
     if result.changed:
         yield from tell_keywords(view, account.storage.get_folder(view.folder_id))
-    yield from _tell_stored(account, view, command, result)
-    yield from tell_news(account, expunges=command.is_uid, own_modseq=result.modseq)
+    is_alone = result.modseq == view.modseq + 1  # else others changed flags that .SILENT would keep from the client
+    yield _stored(account, view, command, result)
+    own_modseq = result.modseq if is_alone or not command.is_silent else 0
+    yield from tell_news(account, expunges=command.is_uid, own_modseq=own_modseq)
     modified = result.modified if command.is_uid else view.numbers_of(result.modified)
-    code = f"MODIFIED {compact(modified).decode()}" if modified else ""
+    code = f"MODIFIED {compact(modified).decode()}" if modified else "EXPUNGEISSUED" if view.gone else ""
     yield status_line(command.tag, "OK", "some were changed by others" if modified else "stored", code)
 
 
-def _tell_stored(account: Account, view: View, command: Store, result: FlagResult) -> Iterator[bytes]:
+def _stored(account: Account, view: View, command: Store, result: FlagResult) -> bytes:
     """The new flags; with .SILENT only the MODSEQs of what changed, once the client knows of such (RFC 7162 §3.1.3)."""
-    changed = set(result.changed)
-    if command.is_silent:
-        if account.has_condstore:
-            yield b"".join(_modseq_line(view, uid, result.modseq) for uid in result.changed)
-        return
-    known = () if not account.has_condstore else account.storage.changes(view.folder_id, 0, result.flags).changed
-    modseqs = {uid: modseq for uid, modseq, _flags in known}
-    yield b"".join(
-        flags_line(
-            account,
-            view.find_number(uid),
-            uid,
-            result.modseq if uid in changed else modseqs.get(uid, 0),
-            flags,
-            with_uid=command.is_uid,
-        )
-        for uid, flags in result.flags.items()
-    )
+    if not command.is_silent:
+        modseqs = _modseqs(account, view, result)
+        told = [(uid, modseqs.get(uid, result.modseq), flags) for uid, flags in result.flags.items()]
+        return flag_lines(account, view, told, with_uid=command.is_uid)
+    if not account.has_condstore:
+        return b""
+    forms, columns = [b"UID %d", b"MODSEQ (%d)"], [result.changed, repeat(result.modseq)]
+    return fetch_rows(forms, view.numbers(result.changed), columns)
 
 
-def _modseq_line(view: View, uid: int, modseq: int) -> bytes:
-    return b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (view.find_number(uid), uid, modseq)
+def _modseqs(account: Account, view: View, result: FlagResult) -> dict[int, int]:
+    """Of the messages whose flags stayed as they were."""
+    if not account.has_condstore or len(result.changed) == len(result.flags):
+        return {}
+    unchanged = result.flags.keys() - set(result.changed)
+    return dict(account.storage.rows(view.folder_id, (Column.UID, Column.MODSEQ), sorted(unchanged)))
 
 
 def copy(account: Account, command: Copy) -> Iterator[bytes]:

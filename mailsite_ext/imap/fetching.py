@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from app.extension_api import ConnectionLost, MailError, NoSuchMessage
+from mailsite_ext.errors import StorageDamaged
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.news import tell_keywords, tell_news
 from mailsite_ext.imap.reading import values
+from mailsite_ext.imap.selecting import missing, within
 from mailsite_ext.imap.view import View, packed
 from mailsite_ext.protocol.imap_commands import Attribute, Fetch, FetchItem, Preview, SectionItem
 from mailsite_ext.protocol.imap_data import date_time, fetch_rows, status_line, string, vanished_response
@@ -19,15 +22,19 @@ from mailsite_ext.protocol.message_structure import body_without_extensions
 from mailsite_ext.storage.values import SEEN, Column, FlagMode, Uids
 
 ROWS_AT_ONCE = 1_000
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How a stored column goes over the wire."""
+    """How a stored column goes over the wire: `octets`, if any, makes what stands in the place of `form`."""
 
     column: Column
-    label: bytes
-    octets: Callable[[Any], bytes]
+    form: bytes
+    octets: Callable[[Any], bytes] | None = None
+
+    def of(self, column: Iterable[Any]) -> Iterable[int | bytes]:
+        return column if self.octets is None else map(self.octets, column)
 
 
 def _date(seconds: int | None) -> bytes:
@@ -39,19 +46,19 @@ def _bracketed(text: str | None) -> bytes:
 
 
 SHOWN: Mapping[Attribute, Shown] = {
-    Attribute.UID: Shown(Column.UID, b"UID", lambda uid: b"%d" % uid),
-    Attribute.FLAGS: Shown(Column.FLAGS, b"FLAGS", lambda flags: b"(" + flags.encode() + b")"),
-    Attribute.INTERNALDATE: Shown(Column.INTERNAL_DATE, b"INTERNALDATE", _date),
-    Attribute.RFC822_SIZE: Shown(Column.SIZE, b"RFC822.SIZE", lambda octets: b"%d" % octets),
-    Attribute.ENVELOPE: Shown(Column.ENVELOPE, b"ENVELOPE", bytes),
-    Attribute.BODYSTRUCTURE: Shown(Column.BODYSTRUCTURE, b"BODYSTRUCTURE", bytes),
-    Attribute.BODY: Shown(Column.BODYSTRUCTURE, b"BODY", body_without_extensions),
-    Attribute.MODSEQ: Shown(Column.MODSEQ, b"MODSEQ", lambda modseq: b"(%d)" % modseq),
-    Attribute.EMAILID: Shown(Column.EMAIL_ID, b"EMAILID", _bracketed),
-    Attribute.THREADID: Shown(Column.THREAD_ID, b"THREADID", _bracketed),
-    Attribute.SAVEDATE: Shown(Column.SAVED_AT, b"SAVEDATE", _date),
+    Attribute.UID: Shown(Column.UID, b"UID %d"),
+    Attribute.FLAGS: Shown(Column.FLAGS, b"FLAGS (%b)", str.encode),
+    Attribute.INTERNALDATE: Shown(Column.INTERNAL_DATE, b"INTERNALDATE %b", _date),
+    Attribute.RFC822_SIZE: Shown(Column.SIZE, b"RFC822.SIZE %d"),
+    Attribute.ENVELOPE: Shown(Column.ENVELOPE, b"ENVELOPE %b"),
+    Attribute.BODYSTRUCTURE: Shown(Column.BODYSTRUCTURE, b"BODYSTRUCTURE %b"),
+    Attribute.BODY: Shown(Column.BODYSTRUCTURE, b"BODY %b", body_without_extensions),
+    Attribute.MODSEQ: Shown(Column.MODSEQ, b"MODSEQ (%d)"),
+    Attribute.EMAILID: Shown(Column.EMAIL_ID, b"EMAILID %b", _bracketed),
+    Attribute.THREADID: Shown(Column.THREAD_ID, b"THREADID %b", _bracketed),
+    Attribute.SAVEDATE: Shown(Column.SAVED_AT, b"SAVEDATE %b", _date),
 }
-PREVIEW = Shown(Column.PREVIEW, b"PREVIEW", lambda text: b"NIL" if text is None else string(text.encode()))
+PREVIEW = Shown(Column.PREVIEW, b"PREVIEW %b", lambda text: b"NIL" if text is None else string(text.encode()))
 
 
 def fetch(account: Account, command: Fetch) -> Iterator[bytes]:
@@ -65,9 +72,11 @@ def fetch(account: Account, command: Fetch) -> Iterator[bytes]:
     if command.changed_since is not None:
         yield from _vanished(account, view, command)
         uids = _changed(account, view, uids, command.changed_since)
-    yield from _answers(account, view, uids, _items(account, command, marked=marked))
+    fault = yield from _answers(account, view, uids, _items(account, command, marked=marked))
     yield from tell_news(account, expunges=command.is_uid, own_modseq=own_modseq)
-    yield status_line(command.tag, "OK", "done")
+    if fault is not None:
+        raise fault
+    yield status_line(command.tag, "OK", "done", "EXPUNGEISSUED" if view.gone else "")
 
 
 def _partial(uids: Uids, partial: tuple[int, int] | None) -> Uids:
@@ -107,7 +116,7 @@ def _vanished(account: Account, view: View, command: Fetch) -> Iterator[bytes]:
         return
     spans = command.numbers.spans(max(view.uidnext - 1, 1))
     gone = account.storage.changes(view.folder_id, command.changed_since or 0).vanished
-    yield vanished_response([uid for uid in gone if any(low <= uid <= high for low, high in spans)], is_earlier=True)
+    yield vanished_response(within(missing(view, gone), spans), is_earlier=True)
 
 
 def _changed(account: Account, view: View, uids: Uids, since: int) -> Uids:
@@ -116,25 +125,29 @@ def _changed(account: Account, view: View, uids: Uids, since: int) -> Uids:
     return packed(uid for uid in uids if uid in later)
 
 
-def _answers(account: Account, view: View, uids: Uids, items: Sequence[FetchItem]) -> Iterator[bytes]:
-    """FETCH responses; those of columns alone are joined many at once, sections are read message by message."""
+def _answers(
+    account: Account, view: View, uids: Uids, items: Sequence[FetchItem]
+) -> Generator[bytes, None, MailError | None]:
+    """FETCH responses; what they could not tell of, if anything."""
     if not uids:
-        return
+        return None
     yield from tell_keywords(view, account.storage.get_folder(view.folder_id))
     shown = [_shown(item) for item in items if not isinstance(item, SectionItem)]
     sections = [item for item in items if isinstance(item, SectionItem)]
-    columns = [Column.UID, *(each.column for each in shown), *([Column.PARTS] if sections else [])]
+    columns = [Column.UID, *(each.column for each in shown), *([Column.SIZE, Column.PARTS] if sections else [])]
     rows = account.storage.rows(view.folder_id, columns, None if len(uids) == len(view.uids) else uids)
-    numbered = ((number, row) for row in rows if (number := view.find_number(row[0])))
     if sections:
-        yield from _with_sections(account, view, numbered, shown, sections)
-        return
-    labels, octets = [each.label for each in shown], [each.octets for each in shown]
-    while some := list(islice(numbered, ROWS_AT_ONCE)):
-        lines = [
-            (number, tuple([show(value) for show, value in zip(octets, row[1:], strict=True)])) for number, row in some
-        ]
-        yield fetch_rows(labels, lines)
+        return (yield from _with_sections(account, view, rows, shown, sections))
+    while piece := list(islice(rows, ROWS_AT_ONCE)):
+        yield _table(view, piece, shown)
+    return None
+
+
+def _table(view: View, rows: Sequence[Row], shown: Sequence[Shown]) -> bytes:
+    """Responses of columns alone, joined many at once: no line of Python runs for each."""
+    uids, *columns = zip(*rows, strict=True)
+    told = [each.of(column) for each, column in zip(shown, columns, strict=True)]
+    return fetch_rows([each.form for each in shown], view.numbers(uids), told)
 
 
 def _shown(item: FetchItem) -> Shown:
@@ -145,19 +158,39 @@ def _shown(item: FetchItem) -> Shown:
 
 
 def _with_sections(
-    account: Account,
-    view: View,
-    numbered: Iterable[tuple[int, tuple[Any, ...]]],
-    shown: Sequence[Shown],
-    sections: Sequence[SectionItem],
-) -> Iterator[bytes]:
-    for number, row in numbered:
-        head = [each.label + b" " + each.octets(value) for each, value in zip(shown, row[1:-1], strict=True)]
-        yield b"* %d FETCH (" % number + b" ".join(head)
-        is_first = not head
-        with account.storage.open_message(view.folder_id, row[0]) as message:
-            for value in values(message, row[-1], sections):
-                yield b"" if is_first else b" "
-                is_first = False
-                yield from value
-        yield b")\r\n"
+    account: Account, view: View, rows: Iterable[Row], shown: Sequence[Shown], sections: Sequence[SectionItem]
+) -> Generator[bytes, None, MailError | None]:
+    """Read message by message: what cannot be read is left out and told at the end, what is gone is news."""
+    fault: MailError | None = None
+    for uid, *columns, size, table in rows:
+        if not view.find_number(uid):
+            continue
+        head = _head(view.find_number(uid), columns, shown)
+        try:
+            with account.storage.open_message(view.folder_id, uid) as message:
+                if message.size_octets != size:
+                    raise StorageDamaged(f"message {uid} is not as long as it was")
+                found = list(values(message, table, sections))
+                yield from _response(head, found)
+        except NoSuchMessage:
+            continue
+        except StorageDamaged as error:
+            fault = error
+    return fault
+
+
+def _head(number: int, columns: Iterable[Any], shown: Sequence[Shown]) -> bytes:
+    told = [each.form % next(iter(each.of([value]))) for each, value in zip(shown, columns, strict=True)]
+    return b"* %d FETCH (" % number + b"".join(each + b" " for each in told)
+
+
+def _response(head: bytes, found: Iterable[Iterator[bytes]]) -> Iterator[bytes]:
+    """Raises ConnectionLost where a message ends in the middle of a literal: nothing can be said after that."""
+    try:
+        for value in found:
+            yield head
+            yield from value
+            head = b" "
+    except MailError as error:
+        raise ConnectionLost from error
+    yield b")\r\n"

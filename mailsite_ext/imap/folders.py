@@ -21,7 +21,8 @@ from mailsite_ext.protocol.imap_commands import (
 )
 from mailsite_ext.protocol.imap_data import astring, folder_name, status_line, status_response, untagged
 from mailsite_ext.protocol.imap_limits import BadCommand
-from mailsite_ext.storage.values import StoredFolder
+from mailsite_ext.storage.engine import StorageEngine
+from mailsite_ext.storage.values import DELETED, Column, StoredFolder
 
 SPECIAL_USES = {
     Role.DRAFTS: "\\Drafts",
@@ -51,9 +52,9 @@ def _role(uses: tuple[str, ...]) -> Role | None:
 
 def delete(account: Account, command: Delete) -> Iterator[bytes]:
     folder = _any_folder(account, command.folder)
+    account.storage.delete_folder(folder.id)
     if account.view and account.view.folder_id == folder.id:
         account.view = None
-    account.storage.delete_folder(folder.id)
     yield status_line(command.tag, "OK", "removed")
 
 
@@ -85,7 +86,7 @@ def unsubscribe(account: Account, command: Unsubscribe) -> Iterator[bytes]:
 
 ITEMS: Mapping[str, Callable[[StoredFolder], int | str]] = {
     "MESSAGES": lambda folder: folder.messages,
-    "RECENT": lambda _folder: 0,
+    "RECENT": lambda _folder: 0,  # as IMAP4rev2 does without: no message is recent to anybody
     "UIDNEXT": lambda folder: folder.uidnext,
     "UIDVALIDITY": lambda folder: folder.uidvalidity,
     "UNSEEN": lambda folder: folder.unseen,
@@ -98,19 +99,33 @@ ITEMS: Mapping[str, Callable[[StoredFolder], int | str]] = {
 
 def status(account: Account, command: Status) -> Iterator[bytes]:
     folder = account.get_folder(command.folder)
-    if "HIGHESTMODSEQ" in command.items:
-        account.enabled.add("CONDSTORE")  # RFC 7162 §3.1.8
     yield status_of(account, folder, command.items)
     yield from tell_news(account)
     yield status_line(command.tag, "OK", "done")
 
 
 def status_of(account: Account, folder: StoredFolder, items: tuple[str, ...]) -> bytes:
-    """Answered from the folder's counters alone.  Raises BadCommand for an item nobody knows."""
-    unknown = [item for item in items if item not in ITEMS]
-    if unknown:
-        raise BadCommand("STATUS has no such item")
-    return status_response(folder.name, {item: ITEMS[item](folder) for item in items}, utf8=account.is_utf8)
+    """Answered from the folder's counters, but for DELETED-STORAGE."""
+    if "HIGHESTMODSEQ" in items:
+        account.enabled.add("CONDSTORE")  # RFC 7162 §3.1
+    found = {item: _status_item(account, folder, item) for item in items}
+    return status_response(folder.name, found, utf8=account.is_utf8)
+
+
+def _status_item(account: Account, folder: StoredFolder, item: str) -> int | str:
+    if item == "APPENDLIMIT":
+        return account.message_octets  # RFC 7889 §4
+    if item == "DELETED-STORAGE":
+        return _deleted_octets(account.storage, folder)
+    return ITEMS[item](folder)
+
+
+def _deleted_octets(storage: StorageEngine, folder: StoredFolder) -> int:
+    """What EXPUNGE would give back (RFC 9208 §4.1.4)."""
+    if not folder.deleted:
+        return 0
+    marked = [uid for uid, flags in storage.rows(folder.id, (Column.UID, Column.FLAGS)) if DELETED in flags.split()]
+    return sum(octets for (octets,) in storage.rows(folder.id, (Column.SIZE,), marked))
 
 
 def namespace(_account: Account, command: Namespace) -> Iterator[bytes]:

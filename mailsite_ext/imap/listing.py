@@ -57,7 +57,7 @@ def list_folders(account: Account, command: List) -> Iterator[bytes]:
 def _list_line(account: Account, tree: Tree, folder: StoredFolder, command: List) -> bytes:
     """The response for one folder; empty where the selection leaves it out (RFC 5258 §3.1)."""
     chosen = _is_chosen(folder, command.select)
-    below = "RECURSIVEMATCH" in command.select and folder.name in tree.parents_of_subscribed
+    below = command.select >= {"RECURSIVEMATCH", "SUBSCRIBED"} and folder.name in tree.parents_of_subscribed
     if not (chosen or below):
         return b""
     return list_response(

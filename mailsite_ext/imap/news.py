@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from app.extension_api import NoSuchFolder
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.view import View
-from mailsite_ext.protocol.imap_data import flag_list, vanished_response
+from mailsite_ext.protocol.imap_data import fetch_rows, flag_list, vanished_response
 from mailsite_ext.protocol.imap_limits import BadCommand
 from mailsite_ext.storage.values import StoredFolder
 
@@ -15,13 +16,16 @@ from mailsite_ext.storage.values import StoredFolder
 def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -> Iterator[bytes]:
     """Everything that happened since the client was last told.
 
-    `expunges` False: messages keep their numbers for now.  Changes made at `own_modseq` were told already by the
-    command that made them.  Raises BadCommand (BYE) if the folder itself is gone.
+    `expunges` False: messages keep their numbers for now.  Changes made at `own_modseq` were told already, flags and
+    all, by the command that made them.  Raises BadCommand (BYE) if the folder itself is gone.
     """
     view = account.view
     if view is None:
         return
     folder = _folder_of(account, view)
+    if folder.highestmodseq == own_modseq == view.modseq + 1:  # nobody else did anything
+        view.modseq = own_modseq
+        account.share_map(folder)
     if folder.highestmodseq == view.modseq and not (expunges and view.gone):
         return
     changes = account.storage.changes(view.folder_id, view.modseq)
@@ -35,21 +39,26 @@ def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -
     if new:
         view.with_new(uid for uid, _modseq, _flags in new)
         yield from exists_lines(account, view)
+    account.share_map(changes.folder)
     yield from tell_keywords(view, changes.folder)
-    yield from _tell_flags(account, view, [change for change in known if change[1] != own_modseq])
+    yield flag_lines(account, view, [change for change in known if change[1] != own_modseq])
 
 
 def _folder_of(account: Account, view: View) -> StoredFolder:
+    """Raises BadCommand (BYE): RFC 2180 §3.3 leaves no better way to end a selection that was not asked for."""
     try:
-        return account.storage.get_folder(view.folder_id)
+        folder = account.storage.get_folder(view.folder_id)
+        if folder.selectable:
+            return folder
     except NoSuchFolder:
-        account.view = None
-        raise BadCommand("The selected folder was removed", code="UNAVAILABLE", is_fatal=True) from None
+        pass
+    account.view = None
+    raise BadCommand("The selected folder was removed", code="UNAVAILABLE", is_fatal=True)
 
 
 def _tell_gone(account: Account, view: View, gone: frozenset[int] | set[int]) -> Iterator[bytes]:
     vanished = sorted(uid for uid in gone if view.find_number(uid))
-    numbers = view.without(vanished)
+    numbers = view.forget(vanished)
     if account.has_qresync and vanished:
         yield vanished_response(vanished, is_earlier=False)
     elif numbers:
@@ -62,23 +71,22 @@ def exists_lines(account: Account, view: View) -> Iterator[bytes]:
         yield b"* 0 RECENT\r\n"
 
 
-def _tell_flags(account: Account, view: View, changed: list[tuple[int, int, str]]) -> Iterator[bytes]:
-    lines = [
-        flags_line(account, number, uid, modseq, flags)
-        for uid, modseq, flags in changed
-        if (number := view.find_number(uid))
-    ]
-    yield b"".join(lines)
+def flag_lines(
+    account: Account, view: View, changed: Sequence[tuple[int, int, str]], *, with_uid: bool = False
+) -> bytes:
+    """Untagged FETCH with the flags of messages, and MODSEQ once the client knows of such (RFC 7162 §3.1.4).
 
-
-def flags_line(account: Account, number: int, uid: int, modseq: int, flags: str, *, with_uid: bool = False) -> bytes:
-    """An untagged FETCH with a message's flags, and its MODSEQ once the client knows of such (RFC 7162 §3.1.4)."""
-    items = b"FLAGS (%b)" % flags.encode()
+    `changed`: UID, MODSEQ and flags, ascending; messages the client does not know of are left out.
+    """
+    if not changed:
+        return b""
+    uids, modseqs, flags = zip(*changed, strict=True)
+    table: list[tuple[bytes, Sequence[Any]]] = [(b"FLAGS (%b)", [text.encode() for text in flags])]
     if with_uid or account.has_qresync:
-        items = b"UID %d " % uid + items
+        table.insert(0, (b"UID %d", uids))
     if account.has_condstore:
-        items += b" MODSEQ (%d)" % modseq
-    return b"* %d FETCH (%b)\r\n" % (number, items)
+        table.append((b"MODSEQ (%d)", modseqs))
+    return fetch_rows([form for form, _column in table], view.numbers(uids), [column for _form, column in table])
 
 
 SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mailsite_ext.protocol.imap_limits import BadCommand
@@ -14,6 +14,19 @@ from mailsite_ext.storage.values import Uids
 
 def packed(uids: Iterable[int] = ()) -> Uids:
     return array("Q", uids)
+
+
+def without(uids: Uids, gone: Iterable[int]) -> tuple[Uids, list[int]]:
+    """The UIDs but those in `gone`, and the places of these, ascending; the very same array where none is in it."""
+    places = sorted({at for uid in gone if (at := bisect_left(uids, uid)) < len(uids) and uids[at] == uid})
+    if not places:
+        return uids, places
+    kept, begin = packed(), 0
+    for place in places:
+        kept.extend(uids[begin:place])
+        begin = place + 1
+    kept.extend(uids[begin:])
+    return kept, places
 
 
 @dataclass(slots=True)
@@ -42,6 +55,13 @@ class View:
     def numbers_of(self, uids: Iterable[int]) -> list[int]:
         return [number for uid in uids if (number := self.find_number(uid))]
 
+    def numbers(self, uids: Sequence[int]) -> Sequence[int]:
+        """The number of each of these ascending UIDs, 0 for those the client does not know; quick for neighbours."""
+        first = self.find_number(uids[0]) if uids else 0
+        if first and self.uids[first - 1 : first - 1 + len(uids)] == packed(uids):
+            return range(first, first + len(uids))
+        return [self.find_number(uid) for uid in uids]
+
     def chosen(self, messages: SequenceSet, *, is_uid: bool) -> Uids:
         """The UIDs of the messages a set names; UIDs that are not there name nothing (RFC 9051 §6.4.9).
 
@@ -66,14 +86,10 @@ class View:
             found.extend(self.uids[low - 1 : high])
         return found
 
-    def without(self, vanished: Iterable[int]) -> list[int]:
+    def forget(self, vanished: Iterable[int]) -> list[int]:
         """Take messages out; the numbers to be told in EXPUNGE responses, in an order in which each is right."""
-        places = sorted((at for uid in vanished if (at := self.find_number(uid))), reverse=True)
-        kept = packed(self.uids)
-        for place in places:
-            del kept[place - 1]
-        self.uids = kept
-        return places
+        self.uids, places = without(self.uids, vanished)
+        return [place + 1 for place in reversed(places)]
 
     def with_new(self, uids: Iterable[int]) -> None:
         """Add messages that came, their UIDs above all known ones."""

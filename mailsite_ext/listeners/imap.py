@@ -9,7 +9,8 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
+from uuid import uuid4
 
 from app.extension_api import Clock, ConnectionLost, LoginRefused, MailError
 from mailsite_ext.domains.directory import Hosted
@@ -17,8 +18,10 @@ from mailsite_ext.errors import CommandNotOffered, LoginCancelled, TlsRequired
 from mailsite_ext.imap import appending
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.carry_out import carry_out, guarded
+from mailsite_ext.imap.folder_maps import FolderMaps
 from mailsite_ext.imap.news import tell_news
 from mailsite_ext.limits import Limits
+from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.imap_uploads import Uploads
 from mailsite_ext.listeners.serve import Connection
 from mailsite_ext.listeners.sign_in import KnowsLogins, SignIn
@@ -36,6 +39,7 @@ from mailsite_ext.protocol.imap_reader import (
     LiteralEnds,
 )
 from mailsite_ext.protocol.imap_session import Offer, State, capabilities, require_allowed
+from mailsite_ext.protocol.imap_transcript import SECRET, heard, said
 from mailsite_ext.replies import imap_reply
 from mailsite_ext.settings.posture import ListenerSpec
 from mailsite_ext.storage.bells import FolderBells
@@ -45,8 +49,8 @@ from mailsite_ext.storage.first_use import ensure_mailbox
 T = TypeVar("T")
 
 TOO_MANY = b"* BYE [UNAVAILABLE] too many connections, try later\r\n"
-OUTPUT_OCTETS = 128 * 1024  # made in a thread before they are written
-LOOK_S = 15.0  # how often IDLE looks by itself: bells may be lost
+OUTPUT_OCTETS = 256 * 1024  # made in a thread before they are written
+LOOK_S = 30.0  # how often IDLE looks by itself: bells may be lost
 GO_ON = b"+ go on\r\n"
 
 
@@ -57,11 +61,13 @@ class Access:
     spec: ListenerSpec
     limits: Limits
     storage: StorageEngine
+    maps: FolderMaps
     bells: FolderBells
     logins: KnowsLogins
     clock: Clock
     spool_folder: Path
     threads: Executor
+    log: ExchangeLog | None = None
 
     async def serve(self, connection: Connection) -> None:
         """The handler of a Server."""
@@ -89,6 +95,7 @@ class Conversation:
         self._is_over = False
         self._bad_commands = 0
         self._uploads = Uploads(access.spool_folder)
+        self._id = uuid4().hex[:12] if access.log is not None else ""  # in the log
 
     @property
     def state(self) -> State:
@@ -114,8 +121,22 @@ class Conversation:
         finally:
             self._uploads.discard()
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, before: int = 0) -> None:
+        """`before`: octets written already that belong to the same answer."""
         self._connection.write(data)
+        if data and self._at.log is not None:
+            self._at.log.note(self._id, self._connection.peer, "S", said(data, before))
+
+    def _note_heard(self, event: Event) -> None:
+        if self._at.log is None:
+            return
+        if isinstance(event, c.Command | LiteralBegins):
+            words = heard(self._reader.heard, is_signed_in=self._account is not None)
+        elif isinstance(event, Line):
+            words = SECRET if self._account is None else "DONE"
+        else:
+            return
+        self._at.log.note(self._id, self._connection.peer, "C", words)
 
     def _capabilities(self) -> str:
         offer = Offer(
@@ -139,12 +160,9 @@ class Conversation:
                 self._refuse(fault)
                 continue
             if event is not None:
+                self._note_heard(event)
                 return event
-            await self._connection.drain()
-            data = await self._connection.read()
-            if not data:
-                raise ConnectionLost
-            self._reader.feed(data)
+            self._reader.feed(await self._read())
 
     def _refuse(self, fault: BadCommand) -> None:
         """Raises ConnectionLost after one that ends the connection, and for strangers who know no IMAP."""
@@ -196,11 +214,13 @@ class Conversation:
 
     async def _write_all(self, responses: Iterator[bytes]) -> None:
         """Made in a thread, some OUTPUT_OCTETS at a time: a client that reads slowly costs no memory."""
-        more = True
-        while more:
+        while True:
             data, more = await self._in_thread(lambda: _some(responses))
-            self._write(data)
+            if not more:
+                break
+            self._connection.write(data)
             await self._connection.drain()
+        self._write(data)
 
     # Commands of the connection itself
 
@@ -254,8 +274,9 @@ class Conversation:
     async def _welcome(self, command: c.Command, hosted: Hosted) -> None:
         at = self._at
         await self._in_thread(lambda: ensure_mailbox(at.storage, hosted.name))
-        self._account = Account(at.storage, hosted.name, at.clock)
         self._hidden = hosted.hidden_capabilities
+        octets = at.limits.message_octets
+        self._account = Account(at.storage, at.maps, hosted.name, at.clock, octets, self._hidden)
         self._connection.welcome()
         self._connection.idle_s = at.limits.imap_idle_s
         self._write(status_line(command.tag, "OK", "signed in", self._capabilities()))
@@ -271,7 +292,7 @@ class Conversation:
             self._write(refusal)
             return
         self._reader.accept_message()
-        self._uploads.begin_message()
+        self._uploads.begin_message(is_binary=event.message.is_binary)
         if event.is_synchronising:
             self._write(GO_ON)
 
@@ -300,46 +321,53 @@ class Conversation:
     # IDLE
 
     async def _idle(self, command: c.Idle) -> None:
-        """Tells news until DONE (RFC 2177); a bell wakes it, and it looks every LOOK_S by itself."""
+        """Tells news until DONE (RFC 2177), at most as long as a silent client may stay (RFC 9051 §5.4)."""
+        connection = self._connection
         self._reader.expect_line()
         self._write(b"+ idling\r\n")
-        done = asyncio.ensure_future(self._next_event())
-        self._connection.is_busy = False
+        connection.is_busy = False
+        connection.bound_transaction(connection.idle_s)
+        unlisten = self._listen()
         try:
-            await self._tell_until(done)
+            line = await self._news_until_line()
         finally:
-            done.cancel()
-        line = await done
+            unlisten()
+            connection.bound_transaction(0)
         if not isinstance(line, Line) or line.text.upper() != b"DONE":
             raise BadCommand("DONE ends IDLE")
         self._write(status_line(command.tag, "OK", "done"))
 
-    async def _tell_until(self, done: asyncio.Future[Event]) -> None:
-        loop, rung = asyncio.get_running_loop(), asyncio.Event()
+    def _listen(self) -> Callable[[], None]:
+        """Be roused when the selected folder changes; what is returned ends that."""
         view = self._account.view if self._account else None
+        if view is None:
+            return lambda: None
+        loop, rouse = asyncio.get_running_loop(), self._connection.rouse
 
         def ring() -> None:
             with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(rung.set)
+                loop.call_soon_threadsafe(rouse)
 
-        unlisten = self._at.bells.listen(view.folder_id, ring) if view else None
-        try:
-            while not done.done():
-                rung.clear()
-                if view and self._account:
-                    await self._write_all(tell_news(self._account))
-                await self._wait(done, rung)
-        finally:
-            if unlisten:
-                unlisten()
+        return self._at.bells.listen(view.folder_id, ring)
 
-    async def _wait(self, done: asyncio.Future[Event], rung: asyncio.Event) -> None:
-        news = asyncio.ensure_future(rung.wait())
-        either: set[asyncio.Future[Any]] = {done, news}
-        try:
-            await asyncio.wait(either, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            news.cancel()
+    async def _news_until_line(self) -> Event:
+        """A bell wakes it, and it looks every LOOK_S by itself; no task and no thread waits with the client."""
+        assert self._account is not None
+        while (event := self._reader.next_event()) is None:
+            if self._account.view:
+                await self._write_all(tell_news(self._account))
+            if await self._connection.until_roused(LOOK_S):
+                self._reader.feed(await self._read())
+        self._note_heard(event)
+        return event
+
+    async def _read(self) -> bytes:
+        """Raises ConnectionLost when the client is done."""
+        await self._connection.drain()
+        data = await self._connection.read()
+        if not data:
+            raise ConnectionLost
+        return data
 
 
 OWN: dict[type[c.Command], Callable[..., Awaitable[None]]] = {

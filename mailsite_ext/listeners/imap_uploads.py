@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.extension_api import MailError
 from mailsite_ext.delivery.spool import Spool
+from mailsite_ext.errors import NulInMessage
 from mailsite_ext.storage.values import Content
 
 
@@ -18,11 +19,16 @@ class Uploads:
         self._spools: list[Spool] = []
         self._contents: list[Content] = []
         self._fault: MailError | None = None
+        self._may_hold_nul = False
 
-    def begin_message(self) -> None:
+    def begin_message(self, *, is_binary: bool) -> None:
+        """`is_binary`: a literal8, in which NUL may stand (RFC 3516 §4.4)."""
         self._spools.append(Spool(self._folder))
+        self._may_hold_nul = is_binary
 
     def write(self, data: bytes) -> None:
+        if b"\0" in data and not self._may_hold_nul:
+            self._fault = self._fault or NulInMessage()
         if self._fault is None:
             try:
                 self._spools[-1].write(data)
@@ -34,7 +40,7 @@ class Uploads:
             self._contents.append(self._spools[-1].finish())
 
     def take(self) -> Sequence[Content]:
-        """The messages; `discard` once they are stored.  Raises StorageFull."""
+        """The messages; `discard` once they are stored.  Raises StorageFull, NulInMessage."""
         fault, self._fault = self._fault, None
         if fault is not None:
             self.discard()

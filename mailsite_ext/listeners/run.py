@@ -18,6 +18,7 @@ from mailsite_ext.delivery.spool import sweep
 from mailsite_ext.domains.directory import Directory, Hosted
 from mailsite_ext.domains.logins import Logins
 from mailsite_ext.errors import CannotBind
+from mailsite_ext.imap.folder_maps import FolderMaps
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import imap, ports, smtp
 from mailsite_ext.listeners.exchange_log import ExchangeLog
@@ -64,10 +65,10 @@ class Process:
     def spool_folder(self) -> Path:
         return self.parts.config.work_directory.absolute() / "mailsite" / "spool"
 
-    def log(self) -> ExchangeLog | None:
+    def log(self, service: str) -> ExchangeLog | None:
         if not self.settings.log_mail:
             return None
-        return ExchangeLog(MailLog(log_file(self.parts.config, "mail")), self.parts.clock, "smtp")
+        return ExchangeLog(MailLog(log_file(self.parts.config, "mail")), self.parts.clock, service)
 
     def smtp_handler(self, spec: ListenerSpec) -> Handler:
         posture = effective_posture(self.settings, self.certificate)
@@ -81,7 +82,7 @@ class Process:
             inbound=Inbound(self.storage, self.host, posture, self.limits),
             clock=self.parts.clock,
             spool_folder=self.spool_folder,
-            log=self.log(),
+            log=self.log("smtp"),
         ).serve
 
     def _has_room(self, hosted: Hosted, octets: int) -> bool:
@@ -89,11 +90,20 @@ class Process:
         return quota.limit_octets is None or quota.used_octets + octets <= quota.limit_octets
 
     def imap_handler(self, bells: FolderBells, threads: ThreadPoolExecutor) -> Callable[[ListenerSpec], Handler]:
-        logins = Logins(self.parts, self.settings, self.limits)
+        logins, maps = Logins(self.parts, self.settings, self.limits), FolderMaps(self.storage)
 
         def make(spec: ListenerSpec) -> Handler:
             return imap.Access(
-                spec, self.limits, self.storage, bells, logins, self.parts.clock, self.spool_folder, threads
+                spec=spec,
+                limits=self.limits,
+                storage=self.storage,
+                maps=maps,
+                bells=bells,
+                logins=logins,
+                clock=self.parts.clock,
+                spool_folder=self.spool_folder,
+                threads=threads,
+                log=self.log("imap"),
             ).serve
 
         return make

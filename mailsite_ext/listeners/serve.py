@@ -132,6 +132,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_at_end = False
         self._is_paused = False  # reading from the peer
         self._is_full = False  # the peer does not read fast enough
+        self._is_roused = False
         self._error: MailError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -191,6 +192,26 @@ class Connection(asyncio.BufferedProtocol):
             self._is_paused = False
             self._transport_now.resume_reading()
         return data
+
+    async def until_roused(self, seconds: float) -> bool:
+        """Wait for something to read, for `rouse`, or so long; is there something to read?  Raises as `read` does."""
+        timer = self._loop.call_later(seconds, self.rouse)
+        try:
+            while not (self._unread or self._is_at_end or self._is_roused):
+                if self._error is not None:
+                    raise self._error
+                if self.is_stopping and not self.is_busy:
+                    raise Stopping
+                await self._wait()
+        finally:
+            timer.cancel()
+            self._is_roused = False
+        return bool(self._unread or self._is_at_end)
+
+    def rouse(self) -> None:
+        """End `until_roused`; called in the loop's thread."""
+        self._is_roused = True
+        self._wake()
 
     def _ration(self, data: bytes) -> bytes:
         given, left = data[: self._stranger_octets], data[self._stranger_octets :]

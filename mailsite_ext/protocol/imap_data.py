@@ -154,10 +154,13 @@ def fetch_response(number: int, parts: Iterable[bytes]) -> bytes:
     return b"* %d FETCH (" % number + b" ".join(parts) + b")\r\n"
 
 
-def fetch_rows(labels: Sequence[bytes], rows: Iterable[tuple[int, tuple[bytes, ...]]]) -> bytes:
-    """Many FETCH responses of the same items at once: `rows` are a number and each item's finished value.
+def fetch_rows(forms: Sequence[bytes], numbers: Sequence[int], columns: Sequence[Iterable[int | bytes]]) -> bytes:
+    """Many FETCH responses of the same items at once; rows of number 0 are left out.
 
-    One %-template does a row: 10,000 rows of UID, FLAGS and ENVELOPE take some 5 ms.
+    `forms` say how each column is shown: `FLAGS (%b)`, `UID %d`.  One template does a row, and no line of Python:
+    10,000 rows of UID, FLAGS and ENVELOPE take some 5 ms.
     """
-    template = b"* %d FETCH (" + b" ".join(label.replace(b"%", b"%%") + b" %b" for label in labels) + b")\r\n"
-    return b"".join([template % (number, *values) for number, values in rows])
+    template = b"* %d FETCH (" + b" ".join(forms) + b")\r\n"
+    rows = zip(numbers, *columns, strict=False)
+    known = rows if isinstance(numbers, range) else (row for row in rows if row[0])
+    return b"".join(map(template.__mod__, known))

@@ -74,6 +74,7 @@ class CommandReader:
         self.utf8 = utf8
         self._received = bytearray()
         self._searched = 0  # of _received, without a line's end
+        self.heard = b""  # the lines of the command read last, for a log: its literals are not in it
         self._expects_line = False
         self._is_dead = False
         self._pending: LiteralBegins | None = None
@@ -182,6 +183,7 @@ class CommandReader:
         if self._expects_line:
             self._expects_line = False
             return Line(line)
+        self.heard = self._text + line
         try:
             return self._understand(line)
         except BadCommand as error:

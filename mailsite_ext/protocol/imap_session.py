@@ -86,7 +86,7 @@ ONCE_SIGNED_IN = (
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What this connection may be offered now; `hidden` are capabilities kept from a client that cannot bear them."""
+    """What this connection may be offered now; `hidden`, in capitals, is kept from a client that cannot bear it."""
 
     message_octets: int
     starttls: bool = False
@@ -103,4 +103,4 @@ def capabilities(state: State, offer: Offer) -> str:
         names += [f"AUTH={name}" for name in offer.mechanisms] if offer.sign_in else ["LOGINDISABLED"]
     else:
         names += [*ONCE_SIGNED_IN, f"APPENDLIMIT={offer.message_octets}"]  # RFC 7889
-    return " ".join(name for name in names if name not in offer.hidden)
+    return " ".join(name for name in names if name.upper() not in offer.hidden)

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from app.clock import SystemClock
 from app.extension_api import Bus
+from mailsite_ext.imap.folder_maps import FolderMaps
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import ports
+from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.imap import TOO_MANY, Access
 from mailsite_ext.listeners.serve import Peers, Server
 from mailsite_ext.settings.posture import ListenerRole, TlsMode
@@ -64,15 +66,16 @@ def imap_hosting(
     context: Callable[[], ssl.SSLContext] | None = None,
     client_context: ssl.SSLContext | None = None,
     limits: Limits | None = None,
+    log: ExchangeLog | None = None,
 ) -> Iterator[Host]:
     """Listeners of these names, each on a free port."""
     limits = limits or Limits(stop_grace_s=5)
-    people, bells, threads = People(), FolderBells(bus), ThreadPoolExecutor(8)
+    people, bells, threads, maps = People(), FolderBells(bus), ThreadPoolExecutor(8), FolderMaps(storage)
     folder.mkdir(exist_ok=True)
     loop = asyncio.new_event_loop()
     servers, numbers, peers = {}, {}, Peers(limits)
     for name in names or ("imap",):
-        access = Access(SPECS[name], limits, storage, bells, people, SystemClock(), folder, threads)
+        access = Access(SPECS[name], limits, storage, maps, bells, people, SystemClock(), folder, threads, log)
         servers[name] = Server(access.serve, limits, peers=peers, too_many=TOO_MANY, tls=context)
         sockets = ports.bind(("127.0.0.1",), 0)
         numbers[name] = sockets[0].getsockname()[1]
