@@ -1,11 +1,11 @@
 """SEARCH: a tree of keys → a test of one message (RFC 9051 §6.4.4, RFC 5032, RFC 5182, RFC 7162, RFC 8474, RFC 8514).
 
-Pure.  What costs least is looked at first; `required_texts` tells a storage what its indexes may narrow by.
+Pure.  What costs least is looked at first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
@@ -70,7 +70,7 @@ class SearchContext:
     now_s: int
     largest_number: int
     largest_uid: int
-    saved: Container[int] = ()
+    saved: frozenset[int] = frozenset()
 
 
 Test: TypeAlias = Callable[[Candidate], bool]
@@ -91,16 +91,6 @@ def needs(key: Key) -> Needs:
         case Not(key=negated):
             return needs(negated)
     return Needs.METADATA
-
-
-def required_texts(key: Key) -> Iterator[Header | Body | Text]:
-    """The texts that every match has: an index may leave out messages without them, the test still decides."""
-    match key:
-        case And(keys=keys):
-            for each in keys:
-                yield from required_texts(each)
-        case Header(text=text) | Body(text=text) | Text(text=text) if text:
-            yield key
 
 
 def has_modseq(key: Key) -> bool:
@@ -149,7 +139,7 @@ def _all(tests: list[Test]) -> Test:
     return lambda message: all(test(message) for test in tests)
 
 
-def _in_set(wanted: SequenceSet, largest: int, saved: Container[int], number: Callable[[Candidate], int]) -> Test:
+def _in_set(wanted: SequenceSet, largest: int, saved: frozenset[int], number: Callable[[Candidate], int]) -> Test:
     """`$` are UIDs, whatever the command counts by (RFC 5182 §2.1)."""
     if wanted.is_saved:
         return lambda message: message.uid in saved

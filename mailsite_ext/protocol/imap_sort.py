@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from email.utils import mktime_tz, parsedate_tz
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from app.extension_api import decode
 from mailsite_ext.protocol.imap_commands import Criterion, SortKey
@@ -21,17 +21,6 @@ BLOB = r"\[[^\[\]]*\][ \t]*"
 LEADER = re.compile(rf"(?:{BLOB})*(?:re|fwd?)[ \t]*(?:{BLOB})?:[ \t]*|[ \t]+", re.IGNORECASE)
 LEADING_BLOB = re.compile(BLOB)
 FORWARDED = re.compile(r"\[fwd:(.*)\]", re.IGNORECASE | re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Sortable:
-    """A message to sort; `envelope` as stored."""
-
-    number: int
-    uid: int
-    received_s: int
-    size_octets: int
-    envelope: bytes
 
 
 def base_subject(subject: str) -> tuple[str, bool]:
@@ -117,33 +106,55 @@ def _text(value: Value) -> str:
     return decode.text(_octets(value))
 
 
-ORDERS: dict[SortKey, Callable[[Sortable, Sequence[Value]], Any]] = {
-    SortKey.ARRIVAL: lambda message, _: message.received_s,
-    SortKey.SIZE: lambda message, _: message.size_octets,
-    SortKey.DATE: lambda message, envelope: sent_s(envelope, message.received_s),
-    SortKey.SUBJECT: lambda _, envelope: base_subject(subject_of(envelope))[0],
-    SortKey.FROM: lambda _, envelope: _mailbox(envelope[2]),
-    SortKey.TO: lambda _, envelope: _mailbox(envelope[5]),
-    SortKey.CC: lambda _, envelope: _mailbox(envelope[6]),
-    SortKey.DISPLAY_FROM: lambda _, envelope: _display(envelope[2]),
-    SortKey.DISPLAY_TO: lambda _, envelope: _display(envelope[5]),
+class SortKeys(NamedTuple):
+    """What a message is sorted by, each in the form in which it is compared."""
+
+    sent_s: int
+    received_s: int
+    octets: int
+    base_subject: str
+    first_from: str
+    first_to: str
+    first_cc: str
+    shown_from: str
+    shown_to: str
+
+
+PLACES: dict[SortKey, int] = {
+    SortKey.DATE: 0,
+    SortKey.ARRIVAL: 1,
+    SortKey.SIZE: 2,
+    SortKey.SUBJECT: 3,
+    SortKey.FROM: 4,
+    SortKey.TO: 5,
+    SortKey.CC: 6,
+    SortKey.DISPLAY_FROM: 7,
+    SortKey.DISPLAY_TO: 8,
 }
-WITHOUT_ENVELOPE = frozenset((SortKey.ARRIVAL, SortKey.SIZE))
+"""Of the criteria in SortKeys."""
+LATEST_S = 1 << 62
 
 
-def sort_messages(criteria: Sequence[Criterion], messages: Iterable[Sortable]) -> list[Sortable]:
-    """In the order of the criteria, the first counting most; equal ones by sequence number (RFC 5256 §3)."""
-    reads = any(criterion.key not in WITHOUT_ENVELOPE for criterion in criteria)
-    keyed = [(message, _keys(criteria, message, reads=reads)) for message in messages]
-    keyed.sort(key=lambda pair: pair[0].number)
-    for place in range(len(criteria) - 1, -1, -1):
-        keyed.sort(key=lambda pair, place=place: pair[1][place], reverse=criteria[place].is_reverse)  # type: ignore[misc]
-    return [message for message, _ in keyed]
+def sort_keys(envelope: bytes, received_s: int, octets: int) -> SortKeys:
+    """Out of an ENVELOPE as it is stored; all fit a database: no half surrogate pairs, numbers of 64 bits."""
+    fields = read_envelope(envelope)
+    words = (
+        base_subject(subject_of(fields))[0],
+        *[_mailbox(fields[place]) for place in (2, 5, 6)],
+        *[_display(fields[place]) for place in (2, 5)],
+    )
+    sent = max(-LATEST_S, min(sent_s(fields, received_s), LATEST_S))
+    return SortKeys(sent, received_s, octets, *[word.encode("utf-8", "replace").decode() for word in words])
 
 
-def _keys(criteria: Sequence[Criterion], message: Sortable, *, reads: bool) -> tuple[Any, ...]:
-    envelope = read_envelope(message.envelope) if reads else []
-    return tuple([ORDERS[criterion.key](message, envelope) for criterion in criteria])
+def sorted_uids(criteria: Sequence[Criterion], rows: list[tuple[Any, ...]]) -> list[int]:
+    """`rows` are a UID and its keys, one for each criterion, the UIDs ascending.
+
+    The first criterion counts most; equal ones stay in the order of their numbers (RFC 5256 §3).
+    """
+    for place in range(len(criteria), 0, -1):
+        rows.sort(key=itemgetter(place), reverse=criteria[place - 1].is_reverse)
+    return [row[0] for row in rows]
 
 
 def read_envelope(envelope: bytes) -> list[Value]:

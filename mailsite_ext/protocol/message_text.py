@@ -36,15 +36,16 @@ class MessageText:
 
     def fields(self, name: str) -> list[str]:
         """The values of a field (its name in lower case), folded."""
-        return [value for found, value in self._all_fields() if found == name]
+        return [value for found, value in self.all_fields() if found == name]
 
     def has_in_header(self, text: str) -> bool:
-        return any(text in value or text in f"{name}: {value}" for name, value in self._all_fields())
+        return any(text in value or text in f"{name}: {value}" for name, value in self.all_fields())
 
     def has_in_body(self, text: str) -> bool:
-        return any(text in part for part in self._body_texts())
+        return any(text in part for part in self.body_texts())
 
-    def _all_fields(self) -> list[tuple[str, str]]:
+    def all_fields(self) -> list[tuple[str, str]]:
+        """Name in lower case and value, folded, of every field, in order."""
         if self._fields is None:
             root = self._parts[""]
             self._fields = self._fields_of(Extent(root.header_at, root.header_octets))
@@ -55,7 +56,8 @@ class MessageText:
         found = FIELD.findall(b"\n" + octets)
         return [(name.decode("ascii", "replace").lower(), folded(decode.header(value))) for name, value in found]
 
-    def _body_texts(self) -> list[str]:
+    def body_texts(self) -> list[str]:
+        """What BODY looks through, folded; no text goes on in the next."""
         if self._body is None:
             self._body = list(self._read_body())
         return self._body

@@ -159,3 +159,6 @@ Key: TypeAlias = (
     | ThreadId
     | SaveDateSupported
 )
+
+Known: TypeAlias = HasFlag | Dated | Larger | Smaller | Older | Younger | ModSeq | EmailId | ThreadId
+"""What a storage's rows decide alone; of dates those it keeps, RECEIVED and SAVED."""

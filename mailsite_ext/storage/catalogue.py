@@ -21,11 +21,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from app.extension_api import Bell, Bus, Clock, Role, Topic
+from mailsite_ext.protocol.indexed_text import find_term
+from mailsite_ext.protocol.search_keys import Known
 from mailsite_ext.storage import catalogue_folders, catalogue_messages, catalogue_reads
 from mailsite_ext.storage.catalogue_messages import Relocate
+from mailsite_ext.storage.catalogue_search import uids_where
 from mailsite_ext.storage.catalogue_sql import Link, Row, linked, turn
 from mailsite_ext.storage.catalogue_step import Step
 from mailsite_ext.storage.catalogue_values import MailboxMade, MailboxRemoved, QuotaSet
+from mailsite_ext.storage.text_indexes import TextIndexes
 from mailsite_ext.storage.values import (
     Column,
     Copied,
@@ -33,8 +37,10 @@ from mailsite_ext.storage.values import (
     FlagMode,
     FlagResult,
     FolderChanges,
+    Heading,
     Quota,
     StoredFolder,
+    TextHits,
     Uids,
 )
 
@@ -43,7 +49,11 @@ REMEMBERED_STEPS = 10_000
 
 
 class Catalogue:
-    """See the module.  `lock_file`: where writers of an SQLite catalogue queue up; None on PostgreSQL."""
+    """See the module.
+
+    `text_folder`: where text indexes lie; `lock_file`: where writers of an SQLite catalogue queue up, None on
+    PostgreSQL.
+    """
 
     def __init__(
         self,
@@ -51,10 +61,12 @@ class Catalogue:
         clock: Clock,
         bus: Bus | None = None,
         *,
+        text_folder: Path,
         lock_file: Path | None = None,
         remembered_steps: int = REMEMBERED_STEPS,
     ) -> None:
         self.engine = engine
+        self.text = TextIndexes(text_folder)
         self.clock = clock
         self._bus = bus
         self._lock_file = lock_file
@@ -106,6 +118,7 @@ class Catalogue:
     def remove_mailbox(self, mailbox: str) -> None:
         with self.write() as step:
             catalogue_folders.remove_mailbox(step, mailbox)
+        self.text.remove(mailbox)
 
     def mailboxes(self) -> Sequence[str]:
         with self.read() as link:
@@ -201,6 +214,19 @@ class Catalogue:
         with self.read() as link:
             return catalogue_reads.changes(link, folder_id, since_modseq, uids)
 
-    def search_text(self, folder_id: int, field: str, text: str) -> Uids | None:
-        """There is no index of text yet: scan."""
-        return None
+    def uids_where(self, folder_id: int, key: Known, now_s: int) -> Uids:
+        with self.read() as link:
+            return uids_where(link, folder_id, key, now_s)
+
+    # Text
+    def search_text(self, folder_id: int, field: str, text: str) -> TextHits | None:
+        term, folder = find_term(text), self.get_folder(folder_id)
+        return None if term is None else self.text.ask(folder.mailbox, lambda index: index.find(folder, field, term))
+
+    def search_sent(self, folder_id: int, first_day: int, last_day: int) -> TextHits | None:
+        folder = self.get_folder(folder_id)
+        return self.text.ask(folder.mailbox, lambda index: index.find_sent(folder, first_day, last_day))
+
+    def headings(self, folder_id: int, columns: Sequence[Heading]) -> Sequence[Row]:
+        folder = self.get_folder(folder_id)
+        return self.text.ask(folder.mailbox, lambda index: index.headings(folder, columns)) or ()

@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Protocol
 
 from app.extension_api import Role
+from mailsite_ext.protocol.search_keys import Known
 from mailsite_ext.storage.values import (
     Column,
     Content,
@@ -33,9 +34,11 @@ from mailsite_ext.storage.values import (
     FlagMode,
     FlagResult,
     FolderChanges,
+    Heading,
     Quota,
     Stored,
     StoredFolder,
+    TextHits,
     Uids,
 )
 
@@ -173,9 +176,24 @@ class StorageEngine(Protocol):
         """UIDs, ascending, of the messages with exactly this Message-ID (no angle brackets), found by an index."""
         ...
 
-    def search_text(self, folder_id: int, field: str, text: str) -> Uids | None:
-        """UIDs that may hold `text` in `field` ("subject", "from", "to", "cc", "text", "body"): a superset of a scan's
-        hits, narrowed by whatever index there is; None: no index helps, scan."""
+    def uids_where(self, folder_id: int, key: Known, now_s: int) -> Uids:
+        """UIDs of the messages for which a search key holds that rows decide alone, ascending."""
+        ...
+
+    # Text.  An index behind the deliveries answers; None, or no rows: there is none yet.
+    def search_text(self, folder_id: int, field: str, text: str) -> TextHits | None:
+        """Who holds `text` in `field`: the name of a header's field in lower case, "body", or "text" for both.
+
+        As a look at each message would find (`MessageText`); an empty text is in every field that is there.
+        """
+        ...
+
+    def search_sent(self, folder_id: int, first_day: int, last_day: int) -> TextHits | None:
+        """Whose Date field names one of these days, as date.toordinal() counts them."""
+        ...
+
+    def headings(self, folder_id: int, columns: Sequence[Heading]) -> Sequence[tuple]:  # type: ignore[type-arg]  # as wide as `columns`
+        """UID and columns of the messages the index knows, by ascending UID; REFERENCES leaves out some it knows."""
         ...
 
     # Care

@@ -97,6 +97,7 @@ class FileMailStorage(Catalogue):
             open_index(self.tree.index),
             clock,
             bus,
+            text_folder=self.tree.index / "text",
             lock_file=self.tree.index / "turn",
             remembered_steps=remembered_steps,
         )
@@ -270,6 +271,7 @@ class FileMailStorage(Catalogue):
     def close(self) -> None:
         self._commits.close()
         self._threads.close()
+        self.text.close()
         self.engine.dispose()
 
 

@@ -66,7 +66,9 @@ class SqlMailStorage(Catalogue):
         files = files or Disk()
         files.make_directory(folder)
         lock_file = folder / "turn" if engine.dialect.name == "sqlite" else None
-        super().__init__(engine, clock, bus, lock_file=lock_file, remembered_steps=remembered_steps)
+        super().__init__(
+            engine, clock, bus, text_folder=folder / "text", lock_file=lock_file, remembered_steps=remembered_steps
+        )
         self.blobs = BlobStore(folder / "blobs", files)
         self._grace_s = grace_s
         self._threads = Threads("storage files")
@@ -137,6 +139,7 @@ class SqlMailStorage(Catalogue):
     def close(self) -> None:
         self._commits.close()
         self._threads.close()
+        self.text.close()
 
 
 def _message(body: StoredBody, head: bytes, flags: frozenset[str], date: datetime) -> NewMessage:

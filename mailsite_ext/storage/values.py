@@ -88,6 +88,33 @@ class Column(StrEnum):
     PREVIEW = "preview"  # str: RFC 8970
 
 
+class Heading(StrEnum):
+    """What `headings` can tell of a message, computed once; the strings are in the form they are compared in."""
+
+    SENT_DAY = "sent_day"  # int or None: date.toordinal() of the Date field's day
+    SENT = "sent_s"  # int: Unix seconds, INTERNALDATE without a Date (RFC 5256 §2.2)
+    RECEIVED = "received_s"  # int: Unix seconds
+    SIZE = "octets"  # int
+    SUBJECT = "base_subject"  # str: RFC 5256 §2.1
+    FROM = "first_from"  # str: the first address's local part
+    TO = "first_to"
+    CC = "first_cc"
+    SHOWN_FROM = "shown_from"  # str: the first address as people see it (RFC 5957)
+    SHOWN_TO = "shown_to"
+    REFERENCES = "reference_ids"  # bytes: the References field as it stands
+
+
+@dataclass(frozen=True, slots=True)
+class TextHits:
+    """`uids` hold a text, for certain.  Of those in `unsure`, and of all above `known_to`, only a look at the message
+    tells; all others do not hold it.
+    """
+
+    uids: Uids
+    known_to: int
+    unsure: frozenset[int] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where one recipient's copy of a delivery goes."""

@@ -16,7 +16,6 @@ from mailsite_ext.protocol.imap_search import (
     has_modseq,
     matcher,
     needs,
-    required_texts,
 )
 from mailsite_ext.protocol.message_structure import read_structure
 from mailsite_ext.protocol.message_text import MessageText, sent_day
@@ -140,11 +139,6 @@ def test_cheap_keys_spare_the_reading():
     unread = candidate(text=text)
     assert not matcher(key("BODY x UNSEEN"), CONTEXT)(unread)
     assert matcher(key("OR BODY x SEEN"), CONTEXT)(unread)
-
-
-def test_only_texts_that_every_match_has_may_narrow():
-    found = list(required_texts(key('SUBJECT a (BODY b SEEN) OR TEXT c TEXT d NOT FROM e TO ""')))
-    assert found == [k.Header("subject", "a"), k.Body("b")]
 
 
 def test_modseq_is_seen_wherever_it_stands():

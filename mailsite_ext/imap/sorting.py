@@ -1,0 +1,117 @@
+"""SORT and THREAD over a selected folder (RFC 5256, RFC 5957)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+from app.extension_api import NoSuchMessage
+from mailsite_ext.imap.account import Account
+from mailsite_ext.imap.news import tell_news
+from mailsite_ext.imap.searching import find, highest_modseq
+from mailsite_ext.imap.view import View
+from mailsite_ext.protocol.imap_commands import Criterion, Sort, Thread
+from mailsite_ext.protocol.imap_data import sort_response, status_line
+from mailsite_ext.protocol.imap_limits import BadCommand
+from mailsite_ext.protocol.imap_sort import (
+    PLACES,
+    SortKeys,
+    read_envelope,
+    sent_s,
+    sort_keys,
+    sorted_uids,
+    subject_of,
+)
+from mailsite_ext.protocol.imap_thread import (
+    Node,
+    Threadable,
+    references_of,
+    thread_by_references,
+    thread_by_subject,
+    thread_response,
+)
+from mailsite_ext.protocol.sections import header_fields
+from mailsite_ext.storage.values import Column, Heading
+
+Keyed: TypeAlias = tuple[Any, ...]
+
+
+def sort(account: Account, command: Sort) -> Iterator[bytes]:
+    if command.returns is not None:
+        raise BadCommand("SORT has no RETURN here")
+    view = account.selected()
+    found = find(account, view, command.key)
+    uids = sorted_uids(command.criteria, _sortable(account, view, command.criteria, [uid for uid, _modseq in found]))
+    numbers = uids if command.is_uid else view.numbers_of(uids)
+    yield sort_response(numbers, highest_modseq(command.key, found))
+    yield from tell_news(account, expunges=command.is_uid)
+    yield status_line(command.tag, "OK", "sorted")
+
+
+HEADINGS = tuple(Heading(name) for name in SortKeys._fields)
+
+
+def _sortable(account: Account, view: View, criteria: Sequence[Criterion], uids: Sequence[int]) -> list[Keyed]:
+    """UID and a key for each criterion, ascending: out of the index, or of the message's row where it has none."""
+    places = [PLACES[criterion.key] for criterion in criteria]
+    rows = account.storage.headings(view.folder_id, [HEADINGS[place] for place in places])
+    wanted = frozenset(uids)
+    keyed: list[Keyed] = [row for row in rows if row[0] in wanted]
+    if len(keyed) < len(uids):
+        keyed += _read_keys(account, view, places, wanted.difference(row[0] for row in keyed))
+        keyed.sort(key=itemgetter(0))
+    return keyed
+
+
+def _read_keys(account: Account, view: View, places: Sequence[int], uids: Iterable[int]) -> Iterator[Keyed]:
+    columns = (Column.UID, Column.ENVELOPE, Column.INTERNAL_DATE, Column.SIZE)
+    for uid, *stored in account.storage.rows(view.folder_id, columns, uids):
+        every = sort_keys(*stored)
+        yield uid, *[every[place] for place in places]
+
+
+THREADED_BY: Mapping[str, Callable[[Iterable[Threadable]], list[Node]]] = {
+    "REFERENCES": thread_by_references,
+    "ORDEREDSUBJECT": thread_by_subject,
+}
+
+
+def thread(account: Account, command: Thread) -> Iterator[bytes]:
+    view = account.selected()
+    found = find(account, view, command.key)
+    messages = list(_threadable(account, view, [uid for uid, _modseq in found], is_uid=command.is_uid))
+    yield thread_response(THREADED_BY[command.algorithm](messages))
+    yield from tell_news(account, expunges=command.is_uid)
+    yield status_line(command.tag, "OK", "threaded")
+
+
+REFERENCES = b"References"
+HEADER_OCTETS = 65_536  # of a message: its references stand there
+
+
+def _threadable(account: Account, view: View, uids: Sequence[int], *, is_uid: bool) -> Iterator[Threadable]:
+    if not uids:
+        return
+    columns = (Column.UID, Column.INTERNAL_DATE, Column.ENVELOPE)
+    references = dict(account.storage.headings(view.folder_id, [Heading.REFERENCES]))
+    for uid, received_s, stored in account.storage.rows(view.folder_id, columns, uids):
+        envelope = read_envelope(stored)
+        in_reply_to, message_id = (value if isinstance(value, bytes) else b"" for value in envelope[8:10])
+        referred = references[uid] if uid in references else _read_references(account, view, uid)
+        yield Threadable(
+            uid if is_uid else view.find_number(uid),
+            sent_s(envelope, received_s),
+            subject_of(envelope),
+            message_id,
+            references_of(referred, in_reply_to),
+        )
+
+
+def _read_references(account: Account, view: View, uid: int) -> bytes:
+    """The field is in no stored column; a message that vanished refers to nothing."""
+    try:
+        with account.storage.open_message(view.folder_id, uid) as message:
+            return header_fields(message.read(0, HEADER_OCTETS).partition(b"\r\n\r\n")[0], [REFERENCES])
+    except NoSuchMessage:
+        return b""
