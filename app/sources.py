@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Role(StrEnum):
@@ -75,9 +75,8 @@ class GmailIds:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteMessage:
-    """A message without its body.
+class RemoteMessage(NamedTuple):
+    """A message without its body; a tuple, as a first sync makes tens of thousands.
 
     `header` holds the raw header fields the mirror needs (HEADER_FIELDS); `bodystructure` the server's BODYSTRUCTURE
     as it came, unparsed.

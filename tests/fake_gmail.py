@@ -118,7 +118,7 @@ class GmailSource(FakeSource):
 
     def _with_ids(self, box: FakeFolder, message: RemoteMessage) -> RemoteMessage:
         kept = box.messages[message.uid]
-        return replace(message, gmail=GmailIds(zlib.crc32(kept.raw) + 1, kept.thrid, tuple(sorted(labels_of(kept)))))
+        return message._replace(gmail=GmailIds(zlib.crc32(kept.raw) + 1, kept.thrid, tuple(sorted(labels_of(kept)))))
 
     def apply(self, action: SourceAction) -> Applied:
         with self._server.lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from app.errors import ProtocolError
@@ -98,14 +98,18 @@ def messages_in(turn: Turn, wanted: Iterable[int]) -> list[RemoteMessage]:
     found: dict[int, RemoteMessage] = {}
     others: list[bytes] = []
     for line in turn.untagged:
-        items = fetch.items_of(line) if fetch.is_fetch(line) else {}
-        if b"RFC822.SIZE" in items and fetch.uid_of(items) in asked:
-            message = fetch.remote_message(items)
+        message = fetch.usual_message(line) or _any_message(line, asked)
+        if message is not None and message.uid in asked:
             found[message.uid] = message
         else:
             others.append(line)
     turn.untagged = others
     return [found[uid] for uid in sorted(found, reverse=True)]
+
+
+def _any_message(line: bytes, asked: Collection[int]) -> RemoteMessage | None:
+    items = fetch.items_of(line) if fetch.is_fetch(line) else {}
+    return fetch.remote_message(items) if b"RFC822.SIZE" in items and fetch.uid_of(items) in asked else None
 
 
 def search_result(turn: Turn, most: int = MAX_MESSAGES) -> list[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from app.errors import ProtocolError
@@ -27,14 +27,34 @@ UNKNOWN_DATE = datetime(1970, 1, 1, tzinfo=UTC)
 START = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
 ITEM = re.compile(rb" ?([A-Z0-9][A-Z0-9.-]*(?:\[[^\]]*\](?:<\d+>)?)?) ", re.IGNORECASE)
 ATOM = re.compile(rb'[^\s()"{]+')
-FLAT_LIST = re.compile(rb'\([^()"{]*\)')
 LITERAL = re.compile(rb"~?\{(\d{1,10})\}\r\n")
 QUOTED = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+SHALLOW = 8
+
+
+def _list_pattern(depth: int) -> bytes:
+    """Lists without literals, nested up to `depth`: read at once, in time linear in their length."""
+    plain = rb'[^()"{]++|' + STRING
+    pattern = rb"\((?:%b)*+\)" % plain
+    for _ in range(depth):
+        pattern = rb"\((?:%b|%b)*+\)" % (plain, pattern)
+    return pattern
+
+
+SHALLOW_LIST = re.compile(_list_pattern(SHALLOW), re.DOTALL)
 # Up to the next parenthesis or literal that is not inside a quoted string.
 NEXT_BRACKET = re.compile(rb'[^()"{]*(?:"[^"\\]*(?:\\.[^"\\]*)*"[^()"{]*)*([(){])', re.DOTALL)
-DATE = re.compile(rb"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+DATE = re.compile(rb"([ \d]\d-[A-Za-z]{3}-\d{4}) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60) ([+-]\d{4})")
 MONTHS = {month: number for number, month in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 SYSTEM_FLAGS = {flag.lower(): flag for flag in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")}
+
+# What nearly every server answers to MESSAGE_ITEMS: the items in the order they were asked for.
+USUAL_START = re.compile(
+    rb'\* \d+ FETCH \(UID (\d{1,9}) FLAGS (\([^()"{]*\))(?: MODSEQ \((\d{1,18})\))? INTERNALDATE "([^"\\]*)"'
+    rb" RFC822\.SIZE (\d{1,18}) (BODY\[[^\]]*\]) \{(\d{1,5})\}\r\n"
+)
+USUAL_END = re.compile(rb" BODYSTRUCTURE (%b)\)" % SHALLOW_LIST.pattern, re.DOTALL)
 
 HEADER_SECTION = f"HEADER.FIELDS ({' '.join(HEADER_FIELDS)})".encode()
 HEADER_ITEM = b"BODY[" + HEADER_SECTION.upper() + b"]"
@@ -68,8 +88,8 @@ def _value(text: bytes, position: int) -> tuple[bytes, int]:
     """The value at `position` and where it ends."""
     kind = text[position : position + 1]
     if kind == b"(":
-        flat = FLAT_LIST.match(text, position)
-        end = flat.end() if flat else _end_of_list(text, position)
+        shallow = SHALLOW_LIST.match(text, position)
+        end = shallow.end() if shallow else _end_of_list(text, position)
         return text[position:end], end
     if kind == b'"':
         if found := QUOTED.match(text, position):
@@ -129,10 +149,15 @@ def flags_of(value: bytes) -> frozenset[str]:
     return frozenset(SYSTEM_FLAGS.get(word.lower(), word) for word in words if word.lower() != "\\recent")
 
 
-@lru_cache(256)
-def _zone(sign: bytes, hours: bytes, minutes: bytes) -> timezone:
-    offset = timedelta(hours=int(hours), minutes=int(minutes))
-    return timezone(-offset if sign == b"-" else offset) if offset < timedelta(hours=24) else UTC
+@lru_cache(4096)
+def _midnight(day: bytes, zone: bytes) -> datetime:
+    """The beginning of a day somewhere, in UTC; the days of a mailbox come again and again."""
+    number, month, year = day.split(b"-")
+    offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
+    if offset >= timedelta(days=1):
+        offset = timedelta()
+    local = datetime(int(year), MONTHS[month.lower()], int(number), tzinfo=UTC)
+    return local + offset if zone.startswith(b"-") else local - offset
 
 
 def date_of(value: bytes) -> datetime:
@@ -140,13 +165,9 @@ def date_of(value: bytes) -> datetime:
     match = DATE.fullmatch(value)
     if match is None:
         return UNKNOWN_DATE
-    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
+    day, hour, minute, second, zone = match.groups()
     try:
-        local = datetime(
-            int(year), MONTHS[month.lower()], int(day), int(hour), int(minute), min(int(second), 59),
-            tzinfo=_zone(sign, hours, minutes),
-        )  # fmt: skip
-        return local.astimezone(UTC)
+        return _midnight(day, zone) + timedelta(0, int(hour) * 3600 + int(minute) * 60 + min(int(second), 59))
     except (ValueError, KeyError, OverflowError):
         return UNKNOWN_DATE
 
@@ -166,6 +187,29 @@ def modseq_of(items: Items) -> int | None:
 def flag_state(items: Items) -> FlagState:
     labels = labels_of(items[b"X-GM-LABELS"]) if b"X-GM-LABELS" in items else None
     return FlagState(flags_of(items.get(b"FLAGS", b"")), modseq_of(items), labels)
+
+
+def usual_message(response: bytes) -> RemoteMessage | None:
+    """The message of a response that answers MESSAGE_ITEMS the usual way; None: `items_of` may still read it."""
+    start = USUAL_START.match(response)
+    if start is None:
+        return None
+    uid, flags, modseq, received_at, octets, section, length = start.groups()
+    header_at = start.end()
+    header_end = header_at + int(length)
+    end = USUAL_END.fullmatch(response, header_end)
+    if end is None or _plain_name(section) != HEADER_ITEM:
+        return None
+    structure = end[1]
+    return RemoteMessage(
+        int(uid),
+        flags_of(flags),
+        date_of(received_at),
+        int(octets),
+        response[header_at : min(header_end, header_at + MAX_HEADER_OCTETS)],
+        structure if len(structure) <= MAX_STRUCTURE_OCTETS else b"",
+        int(modseq) if modseq else None,
+    )
 
 
 def remote_message(items: Items) -> RemoteMessage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -75,6 +76,49 @@ def test_any_fetch_is_read_or_a_protocol_error(line):
         items = fetch.items_of(line)
         fetch.flag_state(items)
         fetch.date_of(items.get(b"INTERNALDATE", b""))
+
+
+HEADER = b'Subject: )"(\r\n\r\n'
+USUAL = (
+    b'* 7 FETCH (UID 9 FLAGS (\\Seen \\Recent $Junk) MODSEQ (12) INTERNALDATE " 5-Nov-2026 01:02:03 -0130"'
+    b" RFC822.SIZE 42 %b {%d}\r\n%b" % (fetch.HEADER_ITEM, len(HEADER), HEADER)
+)
+
+
+def nested(depth):
+    return b"(" * depth + b'"text" "plain" ("x" ")(\\"{3}") NIL NIL "7bit" 3 1' + b")" * depth
+
+
+@pytest.mark.parametrize(("line", "is_usual"), [
+    (USUAL + b" BODYSTRUCTURE " + nested(1) + b")", True),
+    (USUAL + b" BODYSTRUCTURE " + nested(8) + b")", True),
+    (USUAL + b" BODYSTRUCTURE " + nested(80) + b")", False),
+    (USUAL + b' BODYSTRUCTURE ("text" {5}\r\npl(in NIL NIL NIL "7bit" 3 1))', False),
+    (USUAL + b" BODYSTRUCTURE " + nested(2) + b" X-NEW 1)", False),
+    (USUAL + b")", False),
+    (USUAL.replace(b" MODSEQ (12)", b"") + b" BODYSTRUCTURE " + nested(2) + b")", True),
+    (USUAL.replace(b"UID 9", b"UID 4294967295") + b" BODYSTRUCTURE " + nested(2) + b")", False),
+    (USUAL.replace(b"(DATE", b'("DATE"').replace(b"FROM", b"From") + b" BODYSTRUCTURE " + nested(2) + b")", True),
+])  # fmt: skip
+def test_the_usual_answer_is_read_like_any_other(line, is_usual):
+    message = fetch.remote_message(fetch.items_of(line))
+    assert fetch.usual_message(line) == (message if is_usual else None)
+    assert message.header == HEADER
+
+
+@pytest.mark.parametrize("line", [
+    USUAL + b" BODYSTRUCTURE " + b"(" * 100_000,
+    USUAL + b" BODYSTRUCTURE " + b'("' * 50_000,
+    USUAL + b" BODYSTRUCTURE " + b'(""' * 50_000,
+    USUAL + b" BODYSTRUCTURE (" + b'"\\"' * 50_000,
+    USUAL + b" BODYSTRUCTURE " + b"((((((((a" * 10_000,
+    USUAL.replace(b"{%d}" % len(HEADER), b"{99999}") + b" BODYSTRUCTURE ())",
+    USUAL.replace(fetch.HEADER_ITEM, b"BODY[TEXT]") + b" BODYSTRUCTURE ())",
+])  # fmt: skip
+def test_a_hostile_answer_is_not_usual_and_that_is_seen_quickly(line):
+    began = time.process_time()
+    assert fetch.usual_message(line) is None
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize("text", [
