@@ -19,6 +19,8 @@ from app.bus import Bell, Bus, Topic
 from app.clock import Clock
 from app.config import Config
 from app.db import Base, Database, UtcDateTime, row_count
+from app.engine.account_jobs import JOBS, AccountJob
+from app.engine.desk import Desk
 from app.engine.sources import KINDS, OpenSource, SourceKind
 from app.errors import (
     ActionRefused,
@@ -45,6 +47,7 @@ from app.machines.logs import MAIL_LOG, MailLog, log_file
 from app.mail_services.modes import SWITCHES, Mode, Switches
 from app.mail_services.service import current_mode
 from app.messages import decode
+from app.mirror.models import Folder as MirroredFolder
 from app.outbox.submitter import Envelope, MailSubmitter, Reply
 from app.outbox.submitters import SUBMITTERS
 from app.resolver import Answer, Outcome, Resolver
@@ -86,6 +89,7 @@ __all__ = [
     "HEADER_FIELDS",
     "MAIL_LOG",
     "SWITCHES",
+    "AccountJob",
     "ActionRefused",
     "Answer",
     "Applied",
@@ -102,6 +106,7 @@ __all__ = [
     "Copy",
     "Database",
     "Delta",
+    "Desk",
     "Entry",
     "Envelope",
     "Expunge",
@@ -118,6 +123,7 @@ __all__ = [
     "MailLog",
     "MailSource",
     "MailSubmitter",
+    "MirroredFolder",
     "Mode",
     "Move",
     "NoSuchFolder",
@@ -216,6 +222,10 @@ class Host:
     def add_mail_source(self, name: str, runs: Callable[[Switches], bool], open_source: OpenSource) -> None:
         """Accounts whose `source` is `name` are read through `open_source`, in the modes that `runs` allows."""
         KINDS[name] = SourceKind(runs, open_source)
+
+    def add_account_job(self, name: str, job: AccountJob) -> None:
+        """Work the engine does for accounts on their bulk sessions, step by step."""
+        JOBS[name] = job
 
     def add_submitter(self, name: str, make: Callable[[Runtime, MailAccount], MailSubmitter]) -> None:
         """Accounts whose `source` is `name` send through what `make` makes."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from app.bus import Topic
 from app.engine import bodies, deeds, health, sync
+from app.engine.account_jobs import AccountJob
 from app.engine.desk import Desk
 from app.engine.idle import Watcher
 from app.engine.jobs import Lane, Pools
@@ -79,6 +80,10 @@ class AccountWork:
         elif topic is Topic.OUTBOX:
             self._sending.put("send", Rank.NEWS, lambda: self._guarded(self._send))
             self._seats.put(self._interactive, "file", Rank.NEWEST, self._file)
+
+    def do_job(self, name: str, job: AccountJob) -> None:
+        """A step of an extension's work, and the next one when the others had their turn."""
+        self._seats.put(self._bulk, name, Rank.OLDER_OF_OTHERS, lambda bulk: self._step_job(bulk, name, job))
 
     def tick(self) -> None:
         """Do what is due by now."""
@@ -239,6 +244,11 @@ class AccountWork:
             self._put_older(folder_id, older_rank(is_watched=folder_id == self._watched_id))
         else:
             self._backfills.pop(folder_id, None)
+
+    def _step_job(self, source: MailSource, name: str, job: AccountJob) -> None:
+        self._timetable.plan("close bulk", self.desk.times.close_bulk_s)
+        if job.step(self.desk, source):
+            self.do_job(name, job)
 
     def _put_bulk_away(self) -> None:
         unused_s = self._clock.monotonic_s() - self._bulk.used_s

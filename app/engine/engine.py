@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.bus import Bell, Topic
 from app.engine import deeds, health, leases
 from app.engine.account import AccountWork
+from app.engine.account_jobs import JOBS
 from app.engine.desk import BulkGap, Desk
 from app.engine.idle import Watcher
 from app.engine.jobs import Lane, Pools
@@ -165,6 +166,15 @@ class MailEngine:
         for account_id, topic in found:
             if account_id in self.accounts:
                 self.accounts[account_id].hear(topic)
+        if all_kinds:
+            self._look_for_jobs()
+
+    def _look_for_jobs(self) -> None:
+        for name, job in JOBS.items():
+            with self.parts.public.session() as db:
+                waiting = set(job.waiting(db, self.parts.clock.now()))
+            for account_id in waiting & self.accounts.keys():
+                self.accounts[account_id].do_job(name, job)
 
     def sweep(self) -> None:
         """Tidy up behind what was deleted, sent or forgotten; in a bulk thread, as it may take its time."""
