@@ -11,6 +11,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 import cchardet
@@ -46,6 +47,7 @@ NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk
 UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
 
+@lru_cache(256)
 def codec_of(charset: str) -> str:
     """The name of Python's codec for a charset, its superset where browsers use one; empty if there is none."""
     name = ALIASES.get(charset.strip().strip("\"'").lower(), charset.strip().strip("\"'"))

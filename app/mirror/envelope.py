@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 from functools import lru_cache
+from typing import NamedTuple
 
 from app.messages import decode
 from app.mirror.conversations import hash_octets, id_hash, links_of, message_ids
@@ -38,10 +39,11 @@ ANGLE = re.compile(r"<([^<>]{0,320})>")
 COMMENTED = re.compile(rf"{COMMENT}", re.DOTALL)
 ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 WORD = re.compile(r"[^\s<>]{1,998}")
+FIELD = re.compile(rb"^([^:\r\n]+):([^\r\n]*)", re.MULTILINE)
 # The usual form of RFC 5322 §3.3, read at once; anything else goes the long way.
 USUAL_DATE = re.compile(
-    r"(?:[A-Za-z]{3}, )?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) "
-    r"([+-])([0-9]{2})([0-9]{2})\b"
+    r"(?:[A-Za-z]{3}, )?([0-9]{1,2} [A-Z][a-z]{2} [0-9]{4}) "
+    r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60) ([+-][0-9]{4})\b"
 )
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MONTHS = {name: number for number, name in enumerate(MONTH_NAMES, 1)}
@@ -59,8 +61,7 @@ class Mailbox:
         return self.name or self.address
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The header fields of a message, as the mirror's columns; `links` are for its conversation."""
 
     subject: str
@@ -83,7 +84,7 @@ def read_envelope(header: bytes) -> Envelope:
         subject=shown(fields.get(b"subject", b""))[:MAX_SUBJECT_CHARS],
         from_name=author.name,
         from_address=author.address,
-        recipients=_recipients(fields),
+        recipients=_recipients(fields.get(b"to", b""), fields.get(b"cc", b"")),
         sent_at=parse_date(_ascii(fields.get(b"date", b""))),
         message_id=message_id,
         message_id_hash=own,
@@ -97,12 +98,7 @@ def split_fields(header: bytes) -> Mapping[bytes, bytes]:
     text = header[:MAX_HEADER_OCTETS]
     if b"\n " in text or b"\n\t" in text:
         text = FOLD.sub(b"", text)
-    found: dict[bytes, bytes] = {}
-    for line in reversed(text.splitlines()):
-        name, colon, value = line.partition(b":")
-        if colon:
-            found[name.rstrip().lower()] = value.strip()
-    return found
+    return {name.rstrip().lower(): value.strip() for name, value in reversed(FIELD.findall(text))}
 
 
 def kept(header: bytes) -> bytes:
@@ -173,12 +169,18 @@ def _mailboxes(value: bytes, limit: int) -> Sequence[Mailbox]:
         return (Mailbox(usual[1].strip(), usual[2]),)
     found: list[Mailbox] = []
     for piece in ADDRESSES.finditer(text):
-        mailbox = _mailbox(piece[0].strip())
+        text = piece[0].strip()
+        mailbox = _remembered_mailbox(text) if len(text) <= REMEMBERED_OCTETS else _mailbox(text)
         if mailbox.name or mailbox.address:
             found.append(mailbox)
         if len(found) == limit:
             break
     return tuple(found)
+
+
+@lru_cache(2048)
+def _remembered_mailbox(text: str) -> Mailbox:
+    return _mailbox(text)
 
 
 def _mailbox(text: str) -> Mailbox:
@@ -206,11 +208,21 @@ def _address(text: str) -> str:
     return decode.printable(text).replace(" ", "")[:MAX_ADDRESS_CHARS]
 
 
-def _recipients(fields: Mapping[bytes, bytes]) -> str:
+def _recipients(to: bytes, cc: bytes) -> str:
     """To and Cc as the lists of Sent and Drafts show them."""
-    to = mailboxes(fields.get(b"to", b""), limit=MAX_RECIPIENTS)
-    cc = mailboxes(fields.get(b"cc", b""), limit=MAX_RECIPIENTS - len(to))
-    return ", ".join(mailbox.shown for mailbox in (*to, *cc))
+    short = len(to) + len(cc) <= REMEMBERED_OCTETS
+    return _remembered_recipients(to, cc) if short else _listed_recipients(to, cc)
+
+
+@lru_cache(2048)
+def _remembered_recipients(to: bytes, cc: bytes) -> str:
+    return _listed_recipients(to, cc)
+
+
+def _listed_recipients(to: bytes, cc: bytes) -> str:
+    main = mailboxes(to, limit=MAX_RECIPIENTS)
+    copied = mailboxes(cc, limit=MAX_RECIPIENTS - len(main))
+    return ", ".join(mailbox.shown for mailbox in (*main, *copied))
 
 
 def parse_date(text: str) -> datetime | None:
@@ -223,10 +235,17 @@ def parse_date(text: str) -> datetime | None:
 
 
 def _usual_date(match: re.Match[str]) -> datetime:
-    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
-    offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
-    local = datetime(int(year), MONTHS[month], int(day), int(hour), int(minute), min(int(second), 59), tzinfo=UTC)
-    return local - offset if sign == "+" else local + offset
+    day, hour, minute, second, zone = match.groups()
+    return _midnight(day, zone) + timedelta(0, int(hour) * 3600 + int(minute) * 60 + min(int(second), 59))
+
+
+@lru_cache(4096)
+def _midnight(day: str, zone: str) -> datetime:
+    """The beginning of a day ("24 Nov 2026") somewhere ("+0100"), in UTC."""
+    number, month, year = day.split(" ")
+    offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
+    local = datetime(int(year), MONTHS[month], int(number), tzinfo=UTC)
+    return local - offset if zone.startswith("+") else local + offset
 
 
 def _any_date(text: str) -> datetime | None:
