@@ -28,6 +28,11 @@ FOR_TESTS = {
     "dovecot-submissiond": "/usr/lib/dovecot/submission",
     "postgresql": "/usr/lib/postgresql",
     "chromium": "/usr/bin/chromium",
+    "curl": "/usr/bin/curl",
+    "swaks": "/usr/bin/swaks",
+    "libnet-ssleay-perl": "/usr/share/doc/libnet-ssleay-perl",  # swaks with TLS
+    "msmtp": "/usr/bin/msmtp",
+    "isync": "/usr/bin/mbsync",
 }
 
 
