@@ -8,11 +8,11 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.extension_api import Config, MailError, MailLog, Runtime, log_file, tell_failure, tell_ready
+from app.extension_api import Bus, Config, MailError, MailLog, Runtime, log_file, tell_failure, tell_ready
 from mailsite_ext.delivery.inbound import Inbound
 from mailsite_ext.delivery.spool import sweep
 from mailsite_ext.domains.directory import Directory, Hosted
@@ -38,7 +38,8 @@ from mailsite_ext.settings.service import load_settings
 from mailsite_ext.settings.values import Settings
 from mailsite_ext.storage.bells import FolderBells
 from mailsite_ext.storage.engine import StorageEngine
-from mailsite_ext.storage.open import open_storage
+from mailsite_ext.storage.open import Storage, open_storage
+from mailsite_ext.storage.text_indexer import TextIndexer
 
 IMAP_THREADS = 16
 
@@ -129,9 +130,20 @@ def run(parts: Runtime, roles: frozenset[ListenerRole]) -> None:
     process = Process(parts, settings, certificate, storage)
     sweep(process.spool_folder)
     try:
-        asyncio.run(_listen(process, bound, is_imap=bool(roles & IMAP)))
+        with _indexing(storage, parts.bus) if roles & IMAP else nullcontext():
+            asyncio.run(_listen(process, bound, is_imap=bool(roles & IMAP)))
     finally:
         storage.close()
+
+
+@contextmanager
+def _indexing(storage: Storage, bus: Bus) -> Iterator[None]:
+    """Text is indexed where it is searched, so that it takes nothing from those who deliver."""
+    indexer = TextIndexer(storage, storage.text, bus)
+    try:
+        yield
+    finally:
+        indexer.close()
 
 
 def _wanted(config: Config, settings: Settings, certificate: Certificate) -> Sequence[ListenerSpec]:

@@ -1,4 +1,4 @@
-"""`flask mailsite verify | recount | rebuild | convert | export | import | backup`: the care of stored mail."""
+"""`flask mailsite verify | recount | rebuild | reindex | convert | export | import | backup`: care of stored mail."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from mailsite_ext.storage.catalogue_verify import verify_counters
 from mailsite_ext.storage.convert import convert
 from mailsite_ext.storage.file_mail_storage import FileMailStorage
 from mailsite_ext.storage.open import Storage, StorageInUse, alone, mail_folder, new_storage
+from mailsite_ext.storage.text_indexing import index_all
 from mailsite_ext.storage.values import Finding
 
 FORMAT = click.option("--mbox", "as_mbox", is_flag=True, help="mbox files instead of Maildir folders.")
@@ -62,6 +63,15 @@ def rebuild_command() -> None:
             raise click.ClickException("The mail is in the database: it has no index beside it to rebuild.")
         storage.rebuild()
         click.echo(f"{len(storage.mailboxes())} mailboxes are read anew.")
+
+
+@click.command("reindex")
+def reindex_command() -> None:
+    """Make the index of text for IMAP's SEARCH anew; whoever searches meanwhile waits for a look at every message."""
+    with _storage() as storage, storage.text.turn(waits=True):
+        storage.text.remove_all()
+        messages = sum(index_all(storage, storage.text))
+        click.echo(f"{messages} messages are indexed.")
 
 
 @click.command("convert")
@@ -147,6 +157,7 @@ COMMANDS = (
     verify_command,
     recount_command,
     rebuild_command,
+    reindex_command,
     convert_command,
     export_command,
     import_command,
