@@ -38,6 +38,7 @@ ROLES = {use.lower(): role for role, use in SPECIAL_USES.items() if role not in 
 
 def create(account: Account, command: Create) -> Iterator[bytes]:
     made = account.storage.create_folder(account.mailbox, command.folder, _role(command.special_uses))
+    yield from tell_news(account)
     yield status_line(command.tag, "OK", "made", f"MAILBOXID ({made.object_id})")
 
 
@@ -55,6 +56,7 @@ def delete(account: Account, command: Delete) -> Iterator[bytes]:
     account.storage.delete_folder(folder.id)
     if account.view and account.view.folder_id == folder.id:
         account.view = None
+    yield from tell_news(account)
     yield status_line(command.tag, "OK", "removed")
 
 
@@ -73,6 +75,7 @@ def rename(account: Account, command: Rename) -> Iterator[bytes]:
 
 def subscribe(account: Account, command: Subscribe) -> Iterator[bytes]:
     account.storage.subscribe(_any_folder(account, command.folder).id, subscribed=True)
+    yield from tell_news(account)
     yield status_line(command.tag, "OK", "subscribed")
 
 
@@ -81,6 +84,7 @@ def unsubscribe(account: Account, command: Unsubscribe) -> Iterator[bytes]:
     folder = account.storage.find_folder(account.mailbox, command.folder)
     if folder is not None:
         account.storage.subscribe(folder.id, subscribed=False)
+    yield from tell_news(account)
     yield status_line(command.tag, "OK", "unsubscribed")
 
 
@@ -141,6 +145,7 @@ def get_quota(account: Account, command: GetQuota) -> Iterator[bytes]:
     if command.root != ROOT:
         raise BadCommand("There is no such quota root", code="NONEXISTENT", condition="NO")
     yield _quota_line(account)
+    yield from tell_news(account)
     yield status_line(command.tag, "OK", "done")
 
 
@@ -148,6 +153,7 @@ def get_quota_root(account: Account, command: GetQuotaRoot) -> Iterator[bytes]:
     folder = _any_folder(account, command.folder)
     yield untagged(b"QUOTAROOT", folder_name(folder.name, utf8=account.is_utf8), astring(ROOT.encode()))
     yield _quota_line(account)
+    yield from tell_news(account)
     yield status_line(command.tag, "OK", "done")
 
 

@@ -95,4 +95,5 @@ def list_subscribed(account: Account, command: Lsub) -> Iterator[bytes]:
             yield list_response(folder.name, (), utf8=account.is_utf8, verb=b"LSUB")
         elif folder.name in tree.parents_of_subscribed:
             yield list_response(folder.name, ("\\Noselect",), utf8=account.is_utf8, verb=b"LSUB")
+    yield from tell_news(account)
     yield status_line(command.tag, "OK", "done")

@@ -8,7 +8,7 @@ from typing import Any
 from app.extension_api import NoSuchFolder
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.view import View
-from mailsite_ext.protocol.imap_data import fetch_rows, flag_list, vanished_response
+from mailsite_ext.protocol.imap_data import fetch_rows, flag_list, untagged, vanished_response
 from mailsite_ext.protocol.imap_limits import BadCommand
 from mailsite_ext.storage.values import StoredFolder
 
@@ -93,11 +93,15 @@ SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
 
 
 def tell_keywords(view: View, folder: StoredFolder) -> Iterator[bytes]:
-    """The FLAGS response, where a keyword is new: before it is seen on a message (RFC 9051 §7.3.5)."""
+    """Where a keyword is new: before it is seen on a message (RFC 9051 §7.3.5)."""
     if view.keywords != folder.keywords:
         view.keywords = folder.keywords
-        yield flags_response(folder)
+        yield flags_responses(folder, is_read_only=view.is_read_only)
 
 
-def flags_response(folder: StoredFolder) -> bytes:
-    return b"* FLAGS " + flag_list((*SYSTEM_FLAGS, *folder.keywords)) + b"\r\n"
+def flags_responses(folder: StoredFolder, *, is_read_only: bool) -> bytes:
+    """FLAGS and PERMANENTFLAGS (RFC 9051 §7.1); `\\*`: keywords may be made."""
+    flags = (*SYSTEM_FLAGS, *folder.keywords)
+    kept = () if is_read_only else (*flags, "\\*")
+    permanent = untagged(b"OK [PERMANENTFLAGS " + flag_list(kept) + b"] flags that are kept")
+    return untagged(b"FLAGS", flag_list(flags)) + permanent

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from mailsite_ext.imap.account import Account
-from mailsite_ext.imap.news import SYSTEM_FLAGS, exists_lines, flag_lines, flags_response
+from mailsite_ext.imap.news import exists_lines, flag_lines, flags_responses
 from mailsite_ext.imap.view import View
 from mailsite_ext.protocol.imap_commands import Close, QResync, Select, Unselect
-from mailsite_ext.protocol.imap_data import flag_list, list_response, status_line, untagged, vanished_response
+from mailsite_ext.protocol.imap_data import list_response, status_line, untagged, vanished_response
 from mailsite_ext.protocol.imap_limits import BadCommand
 from mailsite_ext.protocol.sequence_sets import SequenceSet
 from mailsite_ext.storage.values import DELETED, StoredFolder
@@ -25,11 +25,11 @@ def select(account: Account, command: Select) -> Iterator[bytes]:
     was_selected, account.view = account.view is not None, None
     if command.condstore or command.qresync:
         account.enabled.add("CONDSTORE")
+    if was_selected and account.enabled & {"QRESYNC", "IMAP4REV2"}:
+        yield untagged(b"OK [CLOSED] the folder before is closed")
     found = account.maps.current(account.get_folder(command.folder))
     folder = found.folder
     view = View(folder.id, command.is_read_only, found.uids, folder.uidnext, folder.highestmodseq, folder.keywords)
-    if was_selected and account.enabled & {"QRESYNC", "IMAP4REV2"}:
-        yield untagged(b"OK [CLOSED] the folder before is closed")
     yield from _tell_folder(account, folder, view)
     if command.qresync:
         yield from _resync(account, folder, view, command.qresync)
@@ -39,9 +39,7 @@ def select(account: Account, command: Select) -> Iterator[bytes]:
 
 
 def _tell_folder(account: Account, folder: StoredFolder, view: View) -> Iterator[bytes]:
-    kept = () if view.is_read_only else (*SYSTEM_FLAGS, *folder.keywords, "\\*")
-    yield flags_response(folder)
-    yield untagged(b"OK [PERMANENTFLAGS " + flag_list(kept) + b"] flags that are kept")
+    yield flags_responses(folder, is_read_only=view.is_read_only)
     yield from exists_lines(account, view)
     if account.is_rev2:
         yield list_response(folder.name, (), utf8=account.is_utf8)

@@ -201,13 +201,14 @@ class Cursor:
         return SYSTEM_FLAGS[flag.lower()]
 
     def listed(self, item: Callable[[], T]) -> tuple[T, ...]:
-        """`(a b c)`, also empty."""
+        """`(a b c)`, also empty; spaces inside the brackets are wrong, and known from real clients."""
         self.expect(b"(")
+        self.find(SPACE)
         items: list[T] = []
         while not self.skip(b")"):
-            if items:
-                self.space()
             items.append(item())
+            if not self.peek(b")"):
+                self.space()
         return tuple(items)
 
     def some(self, item: Callable[[], T]) -> tuple[T, ...]:

@@ -59,6 +59,15 @@ class Client:
         line, _, self._unread = self._unread.partition(b"\n")
         return line.decode("utf-8", "replace").rstrip("\r")
 
+    def hear_octets(self, octets: int) -> bytes:
+        """So many octets of a literal."""
+        while len(self._unread) < octets:
+            more = self.socket.recv(65_536)
+            assert more, "the server hung up in a literal"
+            self._unread += more
+        found, self._unread = self._unread[:octets], self._unread[octets:]
+        return found
+
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         self.socket = context.wrap_socket(self.socket, server_hostname=host)
 
