@@ -67,13 +67,12 @@ def assign(messages: Sequence[Linked], known: Mapping[int, int]) -> Assignment:
         union.join(hash_, conversation)
     for message in messages:
         if message.gmail_thread is None:
-            for link in message.links:
+            for link in message.links[1:]:
                 union.join(message.links[0], link)
-    conversations = [union.root(m.links[0]) if m.gmail_thread is None else m.gmail_thread for m in messages]
-    named = {link for m in messages if m.gmail_thread is None for link in m.links}
+    roots = {link: union.root(link) for m in messages if m.gmail_thread is None for link in m.links}
     return Assignment(
-        conversations=conversations,
-        links={link: union.root(link) for link in named if known.get(link) != union.root(link)},
+        conversations=[roots[m.links[0]] if m.gmail_thread is None else m.gmail_thread for m in messages],
+        links={link: root for link, root in roots.items() if known.get(link) != root},
         merged={old: union.root(old) for old in set(known.values()) if union.root(old) != old},
     )
 
@@ -85,16 +84,21 @@ class _Union:
         self._parent: dict[int, int] = {}
 
     def root(self, member: int) -> int:
-        path = []
-        while (parent := self._parent.get(member, member)) != member:
-            path.append(member)
-            member = parent
+        parent = self._parent.get(member, member)
+        if parent == member:
+            return member
+        path = [member]
+        while (above := self._parent.get(parent, parent)) != parent:
+            path.append(parent)
+            parent = above
         for passed in path:
-            self._parent[passed] = member
-        return member
+            self._parent[passed] = parent
+        return parent
 
     def join(self, one: int, other: int) -> None:
-        low, high = sorted((self.root(one), self.root(other)))
+        low, high = self.root(one), self.root(other)
+        if high < low:
+            low, high = high, low
         self._parent[high] = low
 
 

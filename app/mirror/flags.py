@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 SEEN = "\\Seen"
@@ -33,11 +34,21 @@ class FlagColumns(NamedTuple):
 
 def normalise(flags: Iterable[str]) -> frozenset[str]:
     """System flags and well-known keywords in their usual spelling (they are case-insensitive); \\Recent dropped."""
+    return _normalised(frozenset(flags))
+
+
+@lru_cache(1024)
+def _normalised(flags: frozenset[str]) -> frozenset[str]:
+    """A mailbox has few combinations of flags."""
     return frozenset(_CANONICAL.get(flag.lower(), flag) for flag in flags if flag.lower() != _SESSION_ONLY)
 
 
 def to_columns(flags: Iterable[str]) -> FlagColumns:
-    known = normalise(flags)
+    return _columns(normalise(flags))
+
+
+@lru_cache(1024)
+def _columns(known: frozenset[str]) -> FlagColumns:
     words = " ".join(sorted(known - _COLUMN.keys())[:MAX_KEYWORDS])
     return FlagColumns(SEEN in known, FLAGGED in known, ANSWERED in known, FORWARDED in known, DRAFT in known, words)
 

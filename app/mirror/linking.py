@@ -23,6 +23,9 @@ from app.sources import RemoteMessage
 LINK = cast(sa.Table, ConversationLink.__table__)
 LINKS_AT_ONCE = 5_000
 POSITIVE = 2**63 - 1
+STORED = select(LINK.c.id_hash, LINK.c.conversation_id).where(
+    LINK.c.account_id == sa.bindparam("account_id"), LINK.c.id_hash.in_(sa.bindparam("named", expanding=True))
+)
 
 
 def assign_conversations(
@@ -48,9 +51,8 @@ def _linked(message: RemoteMessage, envelope: Envelope) -> Linked:
 def _known_links(db: Session, account_id: int, named: set[int]) -> Mapping[int, int]:
     known: dict[int, int] = {}
     for chunk in chunks(named, LINKS_AT_ONCE):
-        stored = select(LINK.c.id_hash, LINK.c.conversation_id)
-        found = db.execute(stored.where(LINK.c.account_id == account_id, LINK.c.id_hash.in_(chunk)))
-        known.update((row.id_hash, row.conversation_id) for row in found)
+        found = db.execute(STORED, {"account_id": account_id, "named": chunk})
+        known.update((id_hash, conversation) for id_hash, conversation in found)
     return known
 
 

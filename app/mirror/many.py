@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,11 +30,21 @@ class Prepared:
     places: tuple[str, ...]
     converters: Sequence[tuple[str, Callable[[Any], Any]]]
 
-    def converted(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        values = dict(row)
-        for name, convert in self.converters:
-            values[name] = convert(values[name])
-        return values
+    def named(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a row by name, as the driver takes them."""
+        return {**row, **{name: convert(row[name]) for name, convert in self.converters}}
+
+    def flat(self, rows: Iterable[Mapping[str, Any]]) -> list[Any]:
+        """The values of all rows one behind the other."""
+        pick = itemgetter(*self.places)
+        converted = [(self.places.index(name), convert) for name, convert in self.converters]
+        flat: list[Any] = []
+        for row in rows:
+            values = list(pick(row))
+            for place, convert in converted:
+                values[place] = convert(values[place])
+            flat += values
+        return flat
 
 
 def insert_many(db: Session, statement: sa.Insert, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -43,16 +53,11 @@ def insert_many(db: Session, statement: sa.Insert, rows: Sequence[Mapping[str, A
         return
     connection = db.connection()
     prepared = _prepared(statement, tuple(rows[0]), connection.dialect)
-    values = map(prepared.converted, rows)
     if not prepared.places:
-        connection.exec_driver_sql(prepared.sql, list(values))
+        connection.exec_driver_sql(prepared.sql, list(map(prepared.named, rows)))
         return
-    for chunk in chunks(values, MAX_PARAMETERS // len(prepared.places)):
-        connection.exec_driver_sql(_for_rows(prepared, len(chunk)), _flat(chunk, prepared.places))
-
-
-def _flat(rows: Iterable[Mapping[str, Any]], places: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(chain.from_iterable(map(row.__getitem__, places) for row in rows))
+    for chunk in chunks(rows, MAX_PARAMETERS // len(prepared.places)):
+        connection.exec_driver_sql(_for_rows(prepared, len(chunk)), tuple(prepared.flat(chunk)))
 
 
 def _for_rows(prepared: Prepared, number: int) -> str:

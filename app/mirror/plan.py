@@ -49,7 +49,8 @@ class Overlay:
     hidden: frozenset[int] = frozenset()
 
     def flags_over(self, uid: int, flags: Iterable[str]) -> frozenset[str]:
-        return self.flags.get(uid, NO_CHANGE).over(normalise(flags))
+        change = self.flags.get(uid)
+        return change.over(normalise(flags)) if change else normalise(flags)
 
     def labels_over(self, uid: int, labels: Iterable[str]) -> frozenset[str]:
         return self.labels.get(uid, NO_CHANGE).over(frozenset(labels))

@@ -27,6 +27,12 @@ from app.mirror.models import Message
 
 MESSAGE = cast(sa.Table, Message.__table__)
 INSERT = insert(MESSAGE)
+LEADING = select(MESSAGE.c.id, MESSAGE.c.conversation_id, MESSAGE.c.received_at, MESSAGE.c.uid).where(
+    MESSAGE.c.account_id == sa.bindparam("account_id"),
+    MESSAGE.c.conversation_id.in_(sa.bindparam("conversations", expanding=True)),
+    MESSAGE.c.folder_id == sa.bindparam("folder_id"),
+    sa.text("message.leads"),
+)
 MAX_LABELS_CHARS = 2_000
 ADDED_AT_ONCE = 1_000
 
@@ -71,6 +77,8 @@ def set_labels(db: Session, folder_id: int, words: Mapping[int, Collection[str]]
 
 def label_lines(words: Collection[str]) -> str:
     """Labels as they stand in a row, one a line."""
+    if not words:
+        return ""
     return "\n".join(sorted(" ".join(label.splitlines()) for label in words))[:MAX_LABELS_CHARS]
 
 
@@ -138,17 +146,12 @@ def _crown_new(db: Session, account_id: int, folder_id: int, rows: Sequence[dict
     """Set `leads` of rows about to be inserted, and take it from those they outshine."""
     newest: dict[int, tuple[datetime, int]] = {}
     for row in rows:
-        place = (row["received_at"], row["uid"])
-        if place > newest.get(row["conversation_id"], (datetime.min.replace(tzinfo=place[0].tzinfo), 0)):
-            newest[row["conversation_id"]] = place
-    leading = select(MESSAGE.c.id, MESSAGE.c.conversation_id, MESSAGE.c.received_at, MESSAGE.c.uid).where(
-        MESSAGE.c.account_id == account_id,
-        MESSAGE.c.conversation_id.in_(newest),
-        MESSAGE.c.folder_id == folder_id,
-        sa.text("message.leads"),
-    )
+        place, conversation = (row["received_at"], row["uid"]), row["conversation_id"]
+        if conversation not in newest or place > newest[conversation]:
+            newest[conversation] = place
     dethroned = []
-    for old in db.execute(leading):
+    asked = {"account_id": account_id, "folder_id": folder_id, "conversations": list(newest)}
+    for old in db.execute(LEADING, asked):
         if (old.received_at, old.uid) > newest[old.conversation_id]:
             newest[old.conversation_id] = (old.received_at, old.uid)
         else:

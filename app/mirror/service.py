@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 from typing import Any
 
 import sqlalchemy as sa
@@ -255,14 +256,15 @@ def _insert(db: Session, folder: Folder, arrivals: Sequence[Arrival], overlay: O
         return
     waiting = _adopt(db, folder, arrivals, overlay)
     unknown = [arrival for arrival in arrivals if arrival[0].uid not in waiting]
-    conversations = linking.assign_conversations(db, folder.account_id, unknown)
-    for counted in (True, False):
-        values = [
-            _row(folder, message, envelope, conversation, overlay)
-            for (message, envelope), conversation in zip(unknown, conversations, strict=True)
-            if (folder.complete or message.uid >= folder.uidnext > 0) == counted
-        ]
-        rows.add(db, folder.account_id, folder.id, values, counted=counted)
+    account_id, folder_id = folder.account_id, folder.id
+    conversations = linking.assign_conversations(db, account_id, unknown)
+    values = [
+        _row(account_id, folder_id, message, envelope, conversation, overlay)
+        for (message, envelope), conversation in zip(unknown, conversations, strict=True)
+    ]
+    first_new = 0 if folder.complete else folder.uidnext or inf
+    rows.add(db, account_id, folder_id, [row for row in values if row["uid"] >= first_new])
+    rows.add(db, account_id, folder_id, [row for row in values if row["uid"] < first_new], counted=False)
 
 
 def _adopt(db: Session, folder: Folder, arrivals: Sequence[Arrival], overlay: Overlay) -> Mapping[int, int]:
@@ -293,15 +295,26 @@ def _labels(message: RemoteMessage, overlay: Overlay) -> frozenset[str]:
 
 
 def _row(
-    folder: Folder, message: RemoteMessage, envelope: Envelope, conversation_id: int, overlay: Overlay
+    account_id: int,
+    folder_id: int,
+    message: RemoteMessage,
+    envelope: Envelope,
+    conversation_id: int,
+    overlay: Overlay,
 ) -> dict[str, Any]:
     structure = message.bodystructure if len(message.bodystructure) <= MAX_BODYSTRUCTURE_OCTETS else b""
+    marks = mail_flags.to_columns(overlay.flags_over(message.uid, message.flags))
     return {
-        "account_id": folder.account_id,
-        "folder_id": folder.id,
+        "account_id": account_id,
+        "folder_id": folder_id,
         "uid": message.uid,
         "modseq": message.modseq,
-        **mail_flags.to_columns(overlay.flags_over(message.uid, message.flags))._asdict(),
+        "seen": marks.seen,
+        "flagged": marks.flagged,
+        "answered": marks.answered,
+        "forwarded": marks.forwarded,
+        "draft": marks.draft,
+        "keywords": marks.keywords,
         "labels": label_lines(_labels(message, overlay)),
         "received_at": message.received_at,
         "sent_at": envelope.sent_at,
