@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from mailsite_ext.listeners import imap, ports, smtp
 from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.serve import Handler, Peers, Server
 from mailsite_ext.listeners.tls import CertificateFiles
+from mailsite_ext.listeners.turns import Turns
 from mailsite_ext.settings.certificate import load_certificate, tls_context
 from mailsite_ext.settings.posture import (
     Certificate,
@@ -41,8 +43,9 @@ from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.open import Storage, open_storage
 from mailsite_ext.storage.text_indexer import TextIndexer
 
-IMAP_THREADS = 16
+log = logging.getLogger(__name__)
 
+CARE_S = 3_600.0
 
 @dataclass(slots=True)
 class Process:
@@ -90,7 +93,7 @@ class Process:
         quota = self.storage.quota(hosted.name)
         return quota.limit_octets is None or quota.used_octets + octets <= quota.limit_octets
 
-    def imap_handler(self, bells: FolderBells, threads: ThreadPoolExecutor) -> Callable[[ListenerSpec], Handler]:
+    def imap_handler(self, bells: FolderBells, turns: Turns) -> Callable[[ListenerSpec], Handler]:
         logins, maps = Logins(self.parts, self.settings, self.limits), FolderMaps(self.storage)
 
         def make(spec: ListenerSpec) -> Handler:
@@ -103,7 +106,7 @@ class Process:
                 logins=logins,
                 clock=self.parts.clock,
                 spool_folder=self.spool_folder,
-                threads=threads,
+                turns=turns,
                 log=self.log("imap"),
             ).serve
 
@@ -174,8 +177,20 @@ async def _listen(
             await server.listen(sockets, implicit_tls=spec.tls is TlsMode.IMPLICIT)
             servers.append(server)
         tell_ready([_name(each) for _spec, sockets in bound for each in sockets])
+        care = asyncio.create_task(_care(process.storage))
         await _told_to_stop()
+        care.cancel()
         await asyncio.gather(*(server.stop() for server in servers))
+
+
+async def _care(storage: Storage) -> None:
+    """Bytes nobody points at any more go when their grace time is over; several listeners take turns at it."""
+    while True:
+        await asyncio.sleep(CARE_S)
+        try:
+            await asyncio.to_thread(storage.collect_garbage)
+        except MailError:
+            log.exception("stored mail could not be tidied")
 
 
 def _certificate(process: Process) -> CertificateFiles:
@@ -190,8 +205,9 @@ def _handlers(process: Process, *, is_imap: bool) -> Iterator[Callable[[Listener
         yield process.smtp_handler
         return
     bells = FolderBells(process.parts.bus)
-    with ThreadPoolExecutor(IMAP_THREADS, "imap") as threads:
-        yield process.imap_handler(bells, threads)
+    limits = process.limits
+    with ThreadPoolExecutor(limits.imap_threads, "imap") as threads:
+        yield process.imap_handler(bells, Turns(threads, limits.imap_threads_per_mailbox))
     bells.close()
 
 
