@@ -183,7 +183,7 @@ async def _listen(
         await asyncio.gather(*(server.stop() for server in servers))
 
 
-async def _care(storage: Storage) -> None:
+async def _care(storage: StorageEngine) -> None:
     """Bytes nobody points at any more go when their grace time is over; several listeners take turns at it."""
     while True:
         await asyncio.sleep(CARE_S)
