@@ -26,6 +26,7 @@ from mailsite_ext.settings.service import store_settings
 from mailsite_ext.settings.values import Settings, StorageKind
 from mailsite_ext.storage.first_use import ensure_mailbox as ensure_stored
 from mailsite_ext.storage.open import close_storage, open_storage
+from mailsite_ext.storage.text_indexing import index_all
 from mailsite_ext.storage.values import INBOX, Content
 
 SMTP_PORT, IMAP_PORT = 18025, 18143
@@ -81,6 +82,9 @@ class MailHost:
                 for path in paths[start : start + AT_ONCE]
             ]
             storage.append(inbox.id, [(Content(each, len(each)), frozenset(), when) for each in some]).result()
+        began = time.process_time()
+        messages = sum(index_all(storage, storage.text))
+        print(f"{messages} messages indexed, {(time.process_time() - began) / max(messages, 1) * 1000:.2f} ms CPU each")
 
     @contextmanager
     def running(self, *commands: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:

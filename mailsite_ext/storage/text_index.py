@@ -36,6 +36,7 @@ SCHEMA = (
     f"reference_ids BLOB NOT NULL, {', '.join(f'{word} TEXT NOT NULL' for word in WORDS)})",
     f"CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5({_LIST}, content='document', content_rowid='id', "
     "columnsize=0, tokenize='trigram case_sensitive 1')",
+    "INSERT INTO words (words, rank) VALUES ('automerge', 8), ('crisismerge', 32)",  # a quarter less work in all
     f"{TABLE} entry (id INTEGER PRIMARY KEY, document INTEGER, sent_day INTEGER, sent_s INTEGER NOT NULL, "
     "received_s INTEGER NOT NULL, octets INTEGER NOT NULL, base_subject TEXT NOT NULL, first_from TEXT NOT NULL, "
     "first_to TEXT NOT NULL, first_cc TEXT NOT NULL, shown_from TEXT NOT NULL, shown_to TEXT NOT NULL)",

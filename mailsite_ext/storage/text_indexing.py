@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,9 +20,10 @@ from mailsite_ext.storage.text_index import Entry, TextIndex
 from mailsite_ext.storage.text_indexes import TextIndexes
 from mailsite_ext.storage.values import Column, StoredFolder
 
-BATCH_MESSAGES = 50
+BATCH_MESSAGES = 100
 BATCH_OCTETS = 4_194_304
 REFERENCES = b"References"
+HAS_REFERENCES = re.compile(rb"^references[ \t]*:", re.IGNORECASE | re.MULTILINE)
 HEADER_OCTETS = 65_536  # of a message: its references stand there
 COLUMNS = (Column.UID, Column.EMAIL_ID, Column.PARTS, Column.ENVELOPE, Column.INTERNAL_DATE, Column.SIZE)
 
@@ -128,7 +130,7 @@ def _read(storage: StorageEngine, folder_id: int, row: Row) -> Read:
         with storage.open_message(folder_id, row[0]) as message:
             header = message.read(0, HEADER_OCTETS).partition(b"\r\n\r\n")[0]
             text = indexed_text(MessageText(by_section(parts), message.read))
-            return Read(text, header_fields(header, [REFERENCES]))
+            return Read(text, header_fields(header, [REFERENCES]) if HAS_REFERENCES.search(header) else b"")
     except (NoSuchMessage, StorageDamaged):
         return Read(None)
 

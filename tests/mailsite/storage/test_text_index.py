@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +23,7 @@ from mailsite_ext.imap.view import View, packed
 from mailsite_ext.protocol import search_keys as keys
 from mailsite_ext.protocol.imap_commands import Criterion, SortKey
 from mailsite_ext.protocol.imap_sort import PLACES, sorted_uids
+from mailsite_ext.protocol.imap_thread import references_of
 from mailsite_ext.storage import text_indexing
 from mailsite_ext.storage.text_index import TextIndex
 from mailsite_ext.storage.text_indexer import TextIndexer
@@ -63,7 +65,7 @@ def assert_like_a_scan(storage, folder_id: int, asked: Iterable[keys.Key], crite
         with_index = list(sorting._threadable(account, account.view, uids, is_uid=True))
         read = [sorting._read_references(account, account.view, uid) for uid in uids]
         assert [each.references for each in with_index] == [
-            sorting.references_of(one, b"") or each.references for one, each in zip(read, with_index, strict=True)
+            references_of(one, b"") or each.references for one, each in zip(read, with_index, strict=True)
         ]
 
 
@@ -87,7 +89,7 @@ def indexed(storage, *folder_ids: int) -> int:
 
 def known_to(storage, folder_id: int) -> int:
     folder = storage.get_folder(folder_id)
-    return storage.text.ask(folder.mailbox, lambda index: index.known_to(folder)) or 0
+    return int(storage.text.ask(folder.mailbox, lambda index: index.known_to(folder)) or 0)
 
 
 @given(first=LETTERS, later=LETTERS, asked=ASKED, criteria=CRITERIA)
@@ -253,7 +255,7 @@ def test_a_message_missing_in_the_index_is_noticed(embedded_place):
 
 # Processes
 def index_and_die(place: Place, folder_id: int, batches: int) -> None:
-    storage = place.open()
+    storage: Any = place.open()
     text_indexing.BATCH_MESSAGES = 5
     enter, left = TextIndex.enter, [batches]
 
@@ -263,7 +265,7 @@ def index_and_die(place: Place, folder_id: int, batches: int) -> None:
         if not left[0]:
             os._exit(9)
 
-    TextIndex.enter = dying
+    setattr(TextIndex, "enter", dying)  # noqa: B010
     with storage.text.turn(waits=True):
         indexed(storage, folder_id)
     place.close()
@@ -289,7 +291,7 @@ def test_a_process_that_is_killed_leaves_what_it_had_finished(place, batches):
 
 
 def index_much(place: Place, folder_id: int) -> None:
-    storage = place.open()
+    storage: Any = place.open()
     text_indexing.BATCH_MESSAGES = 3
     with storage.text.turn(waits=True):
         indexed(storage, folder_id)
