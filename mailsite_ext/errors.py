@@ -17,6 +17,7 @@ MailError
 ├── DomainNotAllowed             a single-label or literal domain outside Test Mail Mode (O15)
 ├── TlsRequired                  not without TLS (T4, T5)
 ├── AuthenticationRequired
+├── SignedOut                    what opened this session opens nothing any more
 ├── TooManyRecipients
 ├── MailLoop
 ├── BadSmtpCommand               an SMTP client said what cannot be taken; some of these in a row end the session
@@ -93,6 +94,9 @@ class DomainNotAllowed(MailError): ...
 
 
 class TlsRequired(MailError): ...
+
+
+class SignedOut(MailError): ...
 
 
 class AuthenticationRequired(MailError): ...

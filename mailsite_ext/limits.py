@@ -23,6 +23,9 @@ class Limits:
     smtp_idle_s: float = 300.0  # RFC 5321 §4.5.3.2.7
     smtp_transaction_s: float = 30 * 60.0  # from MAIL to the end of the message, however it trickles
     imap_idle_s: float = 30 * 60.0  # RFC 9051 §5.4
+    imap_threads: int = 16  # of a process
+    imap_threads_per_mailbox: int = 4
+    recheck_login_s: float = 60.0  # whoever may not sign in any more is out after so long
     imap_line_octets: int = 64 * 1024
     imap_literal_octets: int = 100 * 1024  # but those of APPEND
     imap_literals_octets: int = 1024 * 1024  # all of one command

@@ -31,6 +31,7 @@ class Hosted:
     user_id: int
     quota_octets: int | None = None
     hidden_capabilities: frozenset[str] = frozenset()  # of IMAP, in upper case
+    opened_by: str = ""  # what signed in to it (Logins), a name that tells nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -56,6 +57,12 @@ class Opening:
         """The same for each of the mailbox's names."""
         return f"client-mailbox:{self.mailbox.id}"
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all that opens it, for Hosted.opened_by."""
+        passwords = {_name_of(keys) for keys in self.verifier.keys}
+        return frozenset(passwords | ({_name_of_hash(self.password_hash)} if self.password_hash else set()))
+
 
 class Logins:
     """Who signs in.  Every method may wait for the database or for argon2: asyncio calls them in a thread.
@@ -78,10 +85,11 @@ class Logins:
         Raises LoginRefused, and TooManyAttempts after as many as Limits.bad_logins.
         """
         opening = self._look_up(login, peer)
-        check = self._is_app_password if is_app_password(password) else self._is_login_password
-        if not check(opening, login, password, peer) or opening is None:
+        check = self._app_password if is_app_password(password) else self._login_password
+        opened_by = check(opening, login, password, peer)
+        if opened_by is None or opening is None:
             raise LoginRefused
-        return opening.mailbox
+        return replace(opening.mailbox, opened_by=opened_by)
 
     def find_verifier(self, login: str, peer: str) -> Verifier:
         """What SCRAM verifies `login` with; for who has no app password, one that nothing fits.
@@ -101,7 +109,13 @@ class Logins:
             self._count_failure(opening, login, peer)
             raise LoginRefused
         self._note_use(keys, peer)
-        return opening.mailbox
+        return replace(opening.mailbox, opened_by=_name_of(keys))
+
+    def still_opens(self, hosted: Hosted) -> bool:
+        """Would what opened `hosted` open it now: open mailbox, active person, the same password, not revoked?"""
+        with self._parts.public.session() as db:
+            opening = find_opening(db, hosted.name, self._domains)
+        return opening is not None and hosted.opened_by in opening.names
 
     def _verifier(self, opening: Opening | None, login: str) -> Verifier:
         return opening.verifier if opening and opening.verifier.keys else decoy(fold(login), self._decoy_secret)
@@ -113,29 +127,29 @@ class Logins:
             check_limits(db, self._attempt_limits(opening, login, peer), self._parts.clock.now())
             return opening
 
-    def _is_app_password(self, opening: Opening | None, login: str, password: str, peer: str) -> bool:
+    def _app_password(self, opening: Opening | None, login: str, password: str, peer: str) -> str | None:
         keys = self._verifier(opening, login).check_password(canonical(password))
         if keys is None:
             self._count_failure(opening, login, peer)
-            return False
+            return None
         self._note_use(keys, peer)
-        return True
+        return _name_of(keys)
 
-    def _is_login_password(self, opening: Opening | None, login: str, password: str, peer: str) -> bool:
+    def _login_password(self, opening: Opening | None, login: str, password: str, peer: str) -> str | None:
         """Counted before it is tried, so that a hundred at the same instant see each other."""
         stored = opening.password_hash if opening else None
         proof = hmac.digest(self._proof_key, f"{stored}\0{password}".encode(), "sha256")
         if stored and self._proved.get(proof, 0.0) > self._parts.clock.monotonic_s():
-            return True
+            return _name_of_hash(stored)
         limits = self._attempt_limits(opening, login, peer)
         with self._parts.public.session() as db:
             attempt = count_attempt(db, limits, self._parts.clock.now())
-        if not _in_turn(stored, password):
-            return False
+        if not _in_turn(stored, password) or stored is None:
+            return None
         with self._parts.public.session() as db:
             forget_attempt(db, attempt)
         self._remember(proof)
-        return True
+        return _name_of_hash(stored)
 
     def _remember(self, proof: bytes) -> None:
         """Argon2 said yes: the next connections of the same client need not ask again.  A new hash, a new proof."""
@@ -203,6 +217,14 @@ def _find_mailbox(db: Session, login: str, domains: tuple[str, ...]) -> Hosted |
         return named[0]
     user_id = db.scalar(select(User.id).where(User.email == login.strip().lower()))
     return find_by_user(db, user_id) if user_id is not None else None
+
+
+def _name_of(keys: Keys) -> str:
+    return f"app password {keys.id}"
+
+
+def _name_of_hash(stored: str) -> str:
+    return "login password " + hashlib.sha256(stored.encode()).hexdigest()
 
 
 def _in_turn(stored: str | None, password: str) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.extension_api import Clock, NoSuchFolder
+from app.extension_api import Clock, ConnectionLost, NoSuchFolder
 from mailsite_ext.imap.folder_maps import FolderMap, FolderMaps
 from mailsite_ext.imap.view import View
 from mailsite_ext.protocol.imap_limits import BadCommand
@@ -24,6 +25,12 @@ class Account:
     hidden: frozenset[str] = frozenset()
     enabled: set[str] = field(default_factory=set)
     view: View | None = None
+    is_wanted: Callable[[], bool] = lambda: True  # False: nobody waits for the answer any more
+
+    def require_wanted(self) -> None:
+        """Raises ConnectionLost; asked while something long is worked on."""
+        if not self.is_wanted():
+            raise ConnectionLost
 
     @property
     def is_utf8(self) -> bool:

@@ -117,9 +117,13 @@ def _holds(  # type: ignore[no-untyped-def]  # a row is as wide as its columns
     with ExitStack() as opened:
 
         @cache
-        def text() -> MessageText:
+        def opened_text() -> MessageText:
             message = opened.enter_context(account.storage.open_message(view.folder_id, row[0]))
             return MessageText(by_section(unpack(row[-1])), message.read)
+
+        def text() -> MessageText:
+            account.require_wanted()
+            return opened_text()
 
         uid, flags, modseq, size, received, saved, email_id, thread_id, _parts = row
         words = frozenset(flags.lower().split())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.imap_uploads import Uploads
 from mailsite_ext.listeners.serve import Connection
 from mailsite_ext.listeners.sign_in import KnowsLogins, SignIn
+from mailsite_ext.listeners.turns import Turns, some_of
 from mailsite_ext.protocol import imap_commands as c
 from mailsite_ext.protocol.imap_data import status_line
 from mailsite_ext.protocol.imap_grammar import decode_sasl
@@ -49,7 +49,6 @@ from mailsite_ext.storage.first_use import ensure_mailbox
 T = TypeVar("T")
 
 TOO_MANY = b"* BYE [UNAVAILABLE] too many connections, try later\r\n"
-OUTPUT_OCTETS = 256 * 1024  # made in a thread before they are written
 LOOK_S = 30.0  # how often IDLE looks by itself: bells may be lost
 GO_ON = b"+ go on\r\n"
 
@@ -66,7 +65,7 @@ class Access:
     logins: KnowsLogins
     clock: Clock
     spool_folder: Path
-    threads: Executor
+    turns: Turns
     log: ExchangeLog | None = None
 
     async def serve(self, connection: Connection) -> None:
@@ -91,7 +90,8 @@ class Conversation:
         self._connection = connection
         self._reader = CommandReader(access.reading_limits())
         self._account: Account | None = None
-        self._hidden: frozenset[str] = frozenset()
+        self._hosted: Hosted | None = None
+        self._open_until = 0.0  # monotonic: looked at again then
         self._is_over = False
         self._bad_commands = 0
         self._uploads = Uploads(access.spool_folder)
@@ -143,7 +143,7 @@ class Conversation:
             self._at.limits.message_octets,
             starttls=self._connection.can_start_tls,
             sign_in=self._may_sign_in(),
-            hidden=self._hidden,
+            hidden=self._hosted.hidden_capabilities if self._hosted else frozenset(),
         )
         return "CAPABILITY " + capabilities(self.state, offer)
 
@@ -210,12 +210,26 @@ class Conversation:
     # Carried out in threads
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._at.threads, work)
+        if self._account is None:
+            return await self._at.turns.run("", work)
+        await self._require_open()
+        return await self._at.turns.run(self._account.mailbox, work)
+
+    async def _require_open(self) -> None:
+        """Raises ConnectionLost, after a BYE, once what opened this session opens nothing any more."""
+        at, now = self._at, self._at.clock.monotonic_s()
+        if self._hosted is None or now < self._open_until:
+            return
+        self._open_until = now + at.limits.recheck_login_s
+        hosted = self._hosted
+        if not await at.turns.run(hosted.name, lambda: at.logins.still_opens(hosted)):
+            self._write(b"* BYE signed out: the mailbox was closed, or the password changed\r\n")
+            raise ConnectionLost
 
     async def _write_all(self, responses: Iterator[bytes]) -> None:
         """Made in a thread, some OUTPUT_OCTETS at a time: a client that reads slowly costs no memory."""
         while True:
-            data, more = await self._in_thread(lambda: _some(responses))
+            data, more = await self._in_thread(lambda: some_of(responses))
             if not more:
                 break
             self._connection.write(data)
@@ -274,9 +288,10 @@ class Conversation:
     async def _welcome(self, command: c.Command, hosted: Hosted) -> None:
         at = self._at
         await self._in_thread(lambda: ensure_mailbox(at.storage, hosted.name))
-        self._hidden = hosted.hidden_capabilities
-        octets = at.limits.message_octets
-        self._account = Account(at.storage, at.maps, hosted.name, at.clock, octets, self._hidden)
+        self._hosted, self._open_until = hosted, at.clock.monotonic_s() + at.limits.recheck_login_s
+        octets, hidden = at.limits.message_octets, hosted.hidden_capabilities
+        self._account = Account(at.storage, at.maps, hosted.name, at.clock, octets, hidden)
+        self._account.is_wanted = self._connection.is_wanted
         self._connection.welcome()
         self._connection.idle_s = at.limits.imap_idle_s
         self._write(status_line(command.tag, "OK", "signed in", self._capabilities()))
@@ -381,15 +396,3 @@ OWN: dict[type[c.Command], Callable[..., Awaitable[None]]] = {
     c.Replace: Conversation._append,
     c.Idle: Conversation._idle,
 }
-
-
-def _some(responses: Iterator[bytes]) -> tuple[bytes, bool]:
-    """The next OUTPUT_OCTETS or so of what is said, and whether there is more."""
-    made: list[bytes] = []
-    octets = 0
-    for response in responses:
-        made.append(response)
-        octets += len(response)
-        if octets >= OUTPUT_OCTETS:
-            return b"".join(made), True
-    return b"".join(made), False

@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 CARE_S = 3_600.0
 
+
 @dataclass(slots=True)
 class Process:
     """What the listeners of one process share."""

@@ -160,6 +160,10 @@ class Connection(asyncio.BufferedProtocol):
     def is_stopping(self) -> bool:
         return self._server.is_stopping
 
+    def is_wanted(self) -> bool:
+        """Is there somebody to answer?  For work in threads, which asks now and then."""
+        return not (self._is_at_end or self._error is not None)
+
     def welcome(self) -> None:
         """No stranger any more: signed in, or known to have something for us."""
         self._stranger_until = 0.0

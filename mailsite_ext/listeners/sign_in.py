@@ -28,6 +28,8 @@ class KnowsLogins(Protocol):
 
     def finish_scram(self, login: str, keys: Keys | None, peer: str) -> Hosted: ...
 
+    def still_opens(self, hosted: Hosted) -> bool: ...
+
 
 class SignIn:
     """One AUTH or AUTHENTICATE.  `step` gives the next challenge (not yet base64), or the mailbox that is open now."""

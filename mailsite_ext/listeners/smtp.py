@@ -29,6 +29,7 @@ from mailsite_ext.errors import (
     NotLocal,
     NotYourAddress,
     OutboundNotSetUp,
+    SignedOut,
 )
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import smtp_policy as policy
@@ -267,6 +268,9 @@ class Conversation:
     # The envelope
 
     async def _take_sender(self, mail: MailFrom) -> Reply:
+        login = self._login
+        if login is not None and not await self._ask(partial(self._at.logins.still_opens, login)):
+            raise SignedOut
         policy.check_mail(self._at.spec, self._peer(), mail, self._at.limits)
         if mail.sender is not None:
             self._at.directory.check_domain(mail.sender.domain)

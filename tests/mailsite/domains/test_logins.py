@@ -142,6 +142,46 @@ def test_a_revoked_password_is_refused(db, logins, mailbox, password):
         logins.check_password("alice", password, PEER)
 
 
+def _change_login_password(db, alice, mailbox):
+    alice.password_hash = "hash of another one"
+
+
+def _guard_by_second_factor(db, alice, mailbox):
+    alice.sealed_totp = b"sealed"
+
+
+def _disable(db, alice, mailbox):
+    alice.state = UserState.DISABLED
+
+
+def _close(db, alice, mailbox):
+    service.set_state(db, mailbox.id, MailboxState.CLOSED)
+
+
+def _revoke(db, alice, mailbox):
+    service.revoke_app_password(db, mailbox.id, db.scalars(select(AppPassword.id)).one())
+
+
+@pytest.mark.parametrize(
+    ("change", "app_password_goes_on", "login_password_goes_on"),
+    [
+        (_change_login_password, True, False),
+        (_guard_by_second_factor, True, False),
+        (_revoke, False, True),
+        (_disable, False, False),
+        (_close, False, False),
+    ],
+)
+def test_a_session_ends_with_what_opened_it(
+    db, alice, logins, mailbox, password, change, app_password_goes_on, login_password_goes_on
+):
+    opened = [logins.check_password("alice", each, PEER) for each in (password, LOGIN_PASSWORD)]
+    assert [logins.still_opens(each) for each in opened] == [True, True]
+    change(db, alice, mailbox)
+    db.commit()
+    assert [logins.still_opens(each) for each in opened] == [app_password_goes_on, login_password_goes_on]
+
+
 def test_an_unknown_name_costs_the_same_argon2(logins, hosting, cheap_argon2):
     with pytest.raises(LoginRefused):
         logins.check_password("nobody", "whatever it may be", PEER)

@@ -73,6 +73,7 @@ class People:
     )
     passwords: dict[str, str] = field(default_factory=lambda: {"alice@example.org": "secret", "bob": "other"})
     failures: int = 0
+    signed_out: set[str] = field(default_factory=set)
 
     def check_domain(self, domain: str) -> None:
         if not self.test_mode and ("." not in domain or domain.startswith("[")):
@@ -97,6 +98,9 @@ class People:
 
     def has_room(self, hosted: Hosted, octets: int) -> bool:
         return hosted.quota_octets is None
+
+    def still_opens(self, hosted: Hosted) -> bool:
+        return hosted.name not in self.signed_out
 
     def check_password(self, login: str, password: str, peer: str) -> Hosted:
         if self.failures >= 10:

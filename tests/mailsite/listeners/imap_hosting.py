@@ -20,6 +20,7 @@ from mailsite_ext.listeners import ports
 from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.imap import TOO_MANY, Access
 from mailsite_ext.listeners.serve import Peers, Server
+from mailsite_ext.listeners.turns import Turns
 from mailsite_ext.settings.posture import ListenerRole, TlsMode
 from mailsite_ext.storage.bells import FolderBells
 from mailsite_ext.storage.engine import StorageEngine
@@ -71,11 +72,12 @@ def imap_hosting(
     """Listeners of these names, each on a free port."""
     limits = limits or Limits(stop_grace_s=5)
     people, bells, threads, maps = People(), FolderBells(bus), ThreadPoolExecutor(8), FolderMaps(storage)
+    turns = Turns(threads, limits.imap_threads_per_mailbox)
     folder.mkdir(exist_ok=True)
     loop = asyncio.new_event_loop()
     servers, numbers, peers = {}, {}, Peers(limits)
     for name in names or ("imap",):
-        access = Access(SPECS[name], limits, storage, maps, bells, people, SystemClock(), folder, threads, log)
+        access = Access(SPECS[name], limits, storage, maps, bells, people, SystemClock(), folder, turns, log)
         servers[name] = Server(access.serve, limits, peers=peers, too_many=TOO_MANY, tls=context)
         sockets = ports.bind(("127.0.0.1",), 0)
         numbers[name] = sockets[0].getsockname()[1]
