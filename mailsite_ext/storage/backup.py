@@ -47,6 +47,7 @@ def restore_sql(storage: SqlMailStorage, folder: Path) -> int:
         if blob.is_file():
             _link(Disk(), blob, storage.blobs.path(blob.name))
     _copy_rows(Database(f"sqlite:///{folder / ROWS}").engine, storage.engine)
+    storage.text.remove_all()  # it may know of messages whose UIDs others will have
     return len(list(_blobs(storage.blobs)))
 
 

@@ -66,6 +66,7 @@ def rebuild_command() -> None:
 
 
 @click.command("reindex")
+@with_appcontext
 def reindex_command() -> None:
     """Make the index of text for IMAP's SEARCH anew; whoever searches meanwhile waits for a look at every message."""
     with _storage() as storage, storage.text.turn(waits=True):

@@ -157,7 +157,7 @@ def test_a_copy_shares_its_text_and_the_last_one_takes_it_away(place):
 
 
 def documents(storage) -> int:
-    return storage.text.ask("alice", lambda index: index._run("SELECT count(*) FROM document").fetchone()[0])
+    return int(storage.text.ask("alice", lambda index: index._run("SELECT count(*) FROM document").fetchone()[0]))
 
 
 def test_another_mailbox_has_another_index(place):

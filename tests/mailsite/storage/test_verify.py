@@ -117,6 +117,7 @@ def hosted(parts):
 def test_the_commands_of_an_installation(run, hosted, parts, tmp_path):
     assert run("verify").output == "All is well.\n"
     assert run("recount").output == "All is well.\n"
+    assert "messages are indexed" in run("reindex").output
     assert run("export", "alice", tmp_path / "out").exit_code == 0
     assert "INBOX: 2" in run("import", "bob", tmp_path / "out").output
     assert "files" in run("backup", tmp_path / "backups").output
