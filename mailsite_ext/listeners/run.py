@@ -9,11 +9,11 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.extension_api import Bus, Config, MailError, MailLog, Runtime, log_file, tell_failure, tell_ready
+from app.extension_api import Config, MailError, MailLog, Runtime, log_file, tell_failure, tell_ready
 from mailsite_ext.delivery.inbound import Inbound
 from mailsite_ext.delivery.spool import sweep
 from mailsite_ext.domains.directory import Directory, Hosted
@@ -55,7 +55,7 @@ class Process:
     parts: Runtime
     settings: Settings
     certificate: Certificate
-    storage: StorageEngine
+    storage: Storage
 
     @property
     def limits(self) -> Limits:
@@ -134,16 +134,15 @@ def run(parts: Runtime, roles: frozenset[ListenerRole]) -> None:
     process = Process(parts, settings, certificate, storage)
     sweep(process.spool_folder)
     try:
-        with _indexing(storage, parts.bus) if roles & IMAP else nullcontext():
-            asyncio.run(_listen(process, bound, is_imap=bool(roles & IMAP)))
+        asyncio.run(_listen(process, bound, is_imap=bool(roles & IMAP)))
     finally:
         storage.close()
 
 
 @contextmanager
-def _indexing(storage: Storage, bus: Bus) -> Iterator[None]:
+def _indexing(storage: Storage, bells: FolderBells) -> Iterator[None]:
     """Text is indexed where it is searched, so that it takes nothing from those who deliver."""
-    indexer = TextIndexer(storage, storage.text, bus)
+    indexer = TextIndexer(storage, storage.text, bells)
     try:
         yield
     finally:
@@ -207,7 +206,8 @@ def _handlers(process: Process, *, is_imap: bool) -> Iterator[Callable[[Listener
         return
     bells = FolderBells(process.parts.bus)
     limits = process.limits
-    with ThreadPoolExecutor(limits.imap_threads, "imap") as threads:
+    threads = ThreadPoolExecutor(limits.imap_threads, "imap")
+    with threads, _indexing(process.storage, bells):
         yield process.imap_handler(bells, Turns(threads, limits.imap_threads_per_mailbox))
     bells.close()
 

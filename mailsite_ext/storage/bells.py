@@ -20,6 +20,7 @@ class FolderBells:
     def __init__(self, bus: Bus) -> None:
         self._lock = threading.Lock()
         self._listeners: defaultdict[int, list[Callable[[], None]]] = defaultdict(list)
+        self._on_any: list[Callable[[int], None]] = []
         self._ending = threading.Event()
         self._bus = bus
         self._subscription = bus.subscribe()
@@ -31,6 +32,11 @@ class FolderBells:
         with self._lock:
             self._listeners[folder_id].append(on_news)
         return lambda: self._forget(folder_id, on_news)
+
+    def listen_to_all(self, on_news: Callable[[int], None]) -> None:
+        """Called with the id of every folder that is rung, as long as there are bells."""
+        with self._lock:
+            self._on_any.append(on_news)
 
     def _forget(self, folder_id: int, on_news: Callable[[], None]) -> None:
         with self._lock:
@@ -47,9 +53,11 @@ class FolderBells:
 
     def _tell(self, folder_id: int) -> None:
         with self._lock:
-            listeners = list(self._listeners.get(folder_id, ()))
+            listeners, for_any = list(self._listeners.get(folder_id, ())), list(self._on_any)
         for on_news in listeners:
             on_news()
+        for on_any in for_any:
+            on_any(folder_id)
 
     def close(self) -> None:
         self._ending.set()

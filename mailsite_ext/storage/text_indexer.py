@@ -6,9 +6,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from app.extension_api import Bell, Bus, Topic
+from mailsite_ext.storage.bells import FolderBells
 from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.text_indexes import TextIndexes
 from mailsite_ext.storage.text_indexing import index_all, index_folder
@@ -27,14 +27,21 @@ REST = 1.0
 class TextIndexer:
     """Indexes what is there, then what rings.  Another process has the turn: this one waits until it ends."""
 
-    def __init__(self, storage: StorageEngine, indexes: TextIndexes, bus: Bus) -> None:
+    def __init__(self, storage: StorageEngine, indexes: TextIndexes, bells: FolderBells) -> None:
         self._storage = storage
         self._indexes = indexes
-        self._bus = bus
-        self._subscription = bus.subscribe()
+        self._rung: set[int] = set()
+        self._lock = threading.Lock()
+        self._news = threading.Event()
         self._ending = threading.Event()
+        bells.listen_to_all(self._hear)
         self._thread = threading.Thread(target=self._run, name="text indexer", daemon=True)
         self._thread.start()
+
+    def _hear(self, folder_id: int) -> None:
+        with self._lock:
+            self._rung.add(folder_id)
+        self._news.set()
 
     def _run(self) -> None:
         _be_nice()
@@ -50,7 +57,7 @@ class TextIndexer:
             if is_ours:
                 self._work(index_all(self._storage, self._indexes))
             while is_ours and not self._ending.is_set():
-                for folder_id in self._rung():
+                for folder_id in self._next_folders():
                     self._work(index_folder(self._storage, self._indexes, folder_id))
 
     def _work(self, batches: Iterator[int]) -> None:
@@ -61,25 +68,22 @@ class TextIndexer:
                 return
             began = time.thread_time()
 
-    def _rung(self) -> set[int]:
-        """Folders that changed, once they are quiet for a moment or it lasts too long."""
-        rung = _folders(self._subscription.wait(WAIT_S))
-        patience_s = LATEST_S if rung else 0.0
-        while patience_s > 0 and not self._ending.wait(QUIET_S):
-            more = _folders(self._subscription.wait(0))
-            patience_s = patience_s - QUIET_S if more else 0.0
-            rung |= more
+    def _next_folders(self) -> set[int]:
+        """Folders that changed, once it is quiet for a moment or has lasted too long."""
+        self._news.wait()
+        latest = time.monotonic() + LATEST_S
+        while self._news.is_set() and time.monotonic() < latest:
+            self._news.clear()
+            if self._ending.wait(QUIET_S):
+                break
+        with self._lock:
+            rung, self._rung = self._rung, set()
         return rung
 
     def close(self) -> None:
         self._ending.set()
-        self._bus.ring(Bell(Topic.STORAGE))  # wakes our own thread
+        self._news.set()
         self._thread.join(timeout=2 * WAIT_S)
-        self._subscription.close()
-
-
-def _folders(bells: Iterable[Bell]) -> set[int]:
-    return {bell.subject for bell in bells if bell.topic is Topic.STORAGE and bell.subject}
 
 
 def _be_nice() -> None:

@@ -25,6 +25,7 @@ from mailsite_ext.protocol.imap_commands import Criterion, SortKey
 from mailsite_ext.protocol.imap_sort import PLACES, sorted_uids
 from mailsite_ext.protocol.imap_thread import references_of
 from mailsite_ext.storage import text_indexing
+from mailsite_ext.storage.bells import FolderBells
 from mailsite_ext.storage.text_index import TextIndex
 from mailsite_ext.storage.text_indexer import TextIndexer
 from mailsite_ext.storage.text_indexing import index_all, index_folder
@@ -333,11 +334,13 @@ def test_the_indexer_follows_the_bells(embedded_place, tmp_path):
     storage = embedded_place.open(bus=bus)
     inbox = inbox_of(storage)
     add(storage, inbox, "before")
-    indexer = TextIndexer(storage, storage.text, bus)
+    bells = FolderBells(bus)
+    indexer = TextIndexer(storage, storage.text, bells)
     try:
         wait_until(lambda: known_to(storage, inbox.id) == 1)
         add(storage, inbox, "after")
         wait_until(lambda: known_to(storage, inbox.id) == 2)
     finally:
         indexer.close()
+        bells.close()
     assert storage.headings(inbox.id, [Heading.SUBJECT]) == [(1, "before"), (2, "after")]
