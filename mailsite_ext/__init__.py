@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.extension_api import Host
 from mailsite_ext.cli import register_commands
 from mailsite_ext.domains import register_domains
+from mailsite_ext.importing import register_importing
 from mailsite_ext.settings import register_settings
 from mailsite_ext.webmail.register import register_webmail
 
@@ -16,3 +17,4 @@ def register(host: Host) -> None:
     register_domains(host)
     register_commands(host)
     register_webmail(host)
+    register_importing(host)

@@ -1,7 +1,8 @@
 """Every table of hosting, imported once so that the metadata is whole (migrations, tests)."""
 
 from mailsite_ext.domains import models as domains
+from mailsite_ext.importing import models as importing
 from mailsite_ext.settings import models as settings
 from mailsite_ext.storage import models as storage
 
-__all__ = ["domains", "settings", "storage"]
+__all__ = ["domains", "importing", "settings", "storage"]

@@ -40,6 +40,7 @@ from app.users.models import UserSession
 from app.web.events import Owners, is_for
 from mailsite_ext.domains import service as hosting
 from mailsite_ext.domains.models import AppPassword
+from mailsite_ext.importing import service as importing
 from tests.conftest import START
 from tests.factories import make_account, make_folder, make_message
 
@@ -81,6 +82,7 @@ def _admin(rule: str, address: str, method: str = "POST") -> Case:
 
 IDENTITY = "/mail/accounts/<int:account_id>/identities/<int:identity_id>"
 ATTACHMENT = "/mail/draft/<uuid>/attachments/<file>"
+IMPORT = "/settings/import/<int:account_id>"
 SERVICE = "machines/service/<int:service_id>/<any(start, restart, stop):deed>"
 WHOLE_ACCOUNT = {
     "address": "alice@example.net", "imap_host": "imap.example.net", "imap_port": "993", "imap_tls": "implicit",
@@ -143,6 +145,12 @@ CASES = [
         "POST",
         "/settings/mail-clients/passwords/<int:password_id>/revoke",
         "/settings/mail-clients/passwords/{app_password}/revoke",
+    ),
+    Case("GET", IMPORT, "/settings/import/{account}"),
+    Case("POST", IMPORT, "/settings/import/{gmail}", {"folder": "INBOX"}),
+    *(
+        Case("POST", IMPORT + "/<any(pause, resume, stop):deed>", f"/settings/import/{{account}}/{deed}")
+        for deed in ("pause", "resume", "stop")
     ),
     _admin("mailboxes/<int:mailbox_id>", "mailboxes/{mailbox}", "GET"),
     _admin("mailboxes/<int:mailbox_id>", "mailboxes/{mailbox}"),
@@ -224,6 +232,7 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
     db.add(outgoing)
     db.commit()
     mailbox = hosting.ensure_mailbox(parts, db, alice)
+    importing.start(parts, db, account, ["INBOX"], is_apart=False)
     hosting.add_app_password(parts, db, mailbox, SECRET)
     browser = browser_of(alice)
     url = "http://images.example/a.png"
@@ -409,7 +418,7 @@ def test_a_strangers_identity_or_attachment_does_not_go_with_ones_own_account_or
 def test_lists_and_trees_hold_ones_own_alone(db, alices, mallorys):
     folder = alices.ids["folder"]
     for address in ("/mail", "/mail/outbox", "/mail/accounts", f"/mail/tree?folder={folder}", "/mail/compose",
-                    "/settings/security"):  # fmt: skip
+                    "/settings/security", "/settings/import"):  # fmt: skip
         page = mallorys.browser.get(address, follow_redirects=True)
         assert page.status_code == 200
         assert SECRET not in page.text
