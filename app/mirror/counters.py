@@ -24,6 +24,16 @@ def chunks(items: Iterable[Item], size: int = AT_ONCE) -> Iterator[list[Item]]:
         yield chunk
 
 
+def padded(items: list[Item]) -> list[Item]:
+    """The items, the last one repeated until there are a power of two of them.
+
+    For `IN`: SQLite's driver keeps the last 128 statements with all their memory, and each number of parameters makes
+    another one.
+    """
+    size = 1 << (len(items) - 1).bit_length() if items else 0
+    return items + items[-1:] * (size - len(items))
+
+
 def count(db: Session, folder_id: int, *, total: int = 0, unread: int = 0) -> None:
     """Add to a folder's counters; they never fall below nothing."""
     if total or unread:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.mirror import rows
 from app.mirror.conversations import Linked, assign
-from app.mirror.counters import chunks
+from app.mirror.counters import chunks, padded
 from app.mirror.envelope import Envelope
 from app.mirror.many import insert_many
 from app.mirror.models import ConversationLink
@@ -51,7 +51,7 @@ def _linked(message: RemoteMessage, envelope: Envelope) -> Linked:
 def _known_links(db: Session, account_id: int, named: set[int]) -> Mapping[int, int]:
     known: dict[int, int] = {}
     for chunk in chunks(named, LINKS_AT_ONCE):
-        found = db.execute(STORED, {"account_id": account_id, "named": chunk})
+        found = db.execute(STORED, {"account_id": account_id, "named": padded(chunk)})
         known.update((id_hash, conversation) for id_hash, conversation in found)
     return known
 

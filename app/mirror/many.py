@@ -2,12 +2,12 @@
 
 SQLAlchemy's way with the parameters of each row costs as much as SQLite's insertion of it.  And SQLite's driver gives
 the interpreter away at every row it steps over, which a thread that parses beside it gives back a millisecond later:
-so as many rows as may be go into one statement, which is one step.
+so many rows go into one statement, which is one step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -17,12 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy import Dialect
 from sqlalchemy.orm import Session
 
-from app.mirror.counters import chunks
-
 MAX_PARAMETERS = 32_766  # of a statement, in SQLite
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """The driver's SQL for one row; the places of its parameters by column (none: they go by name); conversions."""
 
@@ -56,10 +54,20 @@ def insert_many(db: Session, statement: sa.Insert, rows: Sequence[Mapping[str, A
     if not prepared.places:
         connection.exec_driver_sql(prepared.sql, list(map(prepared.named, rows)))
         return
-    for chunk in chunks(rows, MAX_PARAMETERS // len(prepared.places)):
+    for chunk in _powers_of_two(rows, MAX_PARAMETERS // len(prepared.places)):
         connection.exec_driver_sql(_for_rows(prepared, len(chunk)), tuple(prepared.flat(chunk)))
 
 
+def _powers_of_two(rows: Sequence[Mapping[str, Any]], most: int) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """All rows, in as few pieces as have such numbers: the driver keeps statements, and few numbers make few."""
+    start = 0
+    while number := min(len(rows) - start, most):
+        size = 1 << (number.bit_length() - 1)
+        yield rows[start : start + size]
+        start += size
+
+
+@lru_cache(64)
 def _for_rows(prepared: Prepared, number: int) -> str:
     one = f"({', '.join('?' * len(prepared.places))})"
     return prepared.sql.replace(one, ", ".join([one] * number), 1)

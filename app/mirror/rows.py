@@ -21,7 +21,7 @@ from app.db import row_count
 from app.errors import NotFound
 from app.mirror import flags as mail_flags
 from app.mirror import labels
-from app.mirror.counters import chunks, count
+from app.mirror.counters import chunks, count, padded
 from app.mirror.many import insert_many
 from app.mirror.models import Message
 
@@ -150,7 +150,7 @@ def _crown_new(db: Session, account_id: int, folder_id: int, rows: Sequence[dict
         if conversation not in newest or place > newest[conversation]:
             newest[conversation] = place
     dethroned = []
-    asked = {"account_id": account_id, "folder_id": folder_id, "conversations": list(newest)}
+    asked = {"account_id": account_id, "folder_id": folder_id, "conversations": padded(list(newest))}
     for old in db.execute(LEADING, asked):
         if (old.received_at, old.uid) > newest[old.conversation_id]:
             newest[old.conversation_id] = (old.received_at, old.uid)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import select
 
 from app.mirror import many
+from app.mirror.counters import padded
 from app.mirror.many import insert_many
 from app.mirror.models import ConversationLink, Folder, Message
 from app.mirror.rows import INSERT
@@ -55,6 +56,15 @@ def test_rows_that_fit_no_single_statement_come_in_several(db, inbox, monkeypatc
     insert_many(db, INSERT, [])
     db.commit()
     assert db.scalars(select(Message.uid).order_by(Message.uid)).all() == list(range(1, 8))
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 7, 60, 64, 500, 1_000])
+def test_any_number_of_rows_makes_few_statements(number):
+    pieces = [list(piece) for piece in many._powers_of_two(range(number), 200)]
+    assert [row for piece in pieces for row in piece] == list(range(number))
+    assert {len(piece) for piece in pieces} <= {1, 2, 4, 8, 16, 32, 64, 128}
+    assert len(padded(list(range(number)))) in {0, 1, 2, 4, 8, 64, 512, 1_024}
+    assert set(padded(list(range(number)))) == set(range(number))
 
 
 def test_links_of_conversations_that_meet_are_changed(db, inbox):
