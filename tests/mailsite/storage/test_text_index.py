@@ -114,6 +114,18 @@ def test_like_a_scan(place, first, later, asked, criteria):
         assert_like_a_scan(storage, folder_id, asked, criteria)
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", [keys.Text, keys.Body, lambda text: keys.Header("subject", text)])
+def test_every_piece_is_found(embedded_place, length, kind):
+    storage, text = embedded_place.opened[0], 'Straße 日本語 "aab'
+    inbox = inbox_of(storage)
+    add(storage, inbox, "nothing", text)
+    append(storage, inbox.id, [(mail("x", text), ())])
+    indexed(storage, inbox.id)
+    pieces = {text[at : at + length] for at in range(len(text) - length + 1)}
+    assert_like_a_scan(storage, inbox.id, [kind(piece) for piece in sorted(pieces)])
+
+
 def never_opened(storage, monkeypatch) -> None:
     def opened(*_message: object) -> None:
         raise AssertionError("a message was opened")
