@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Dialect
 from sqlalchemy.orm import Session
+
+Row = TypeVar("Row")
 
 MAX_PARAMETERS = 32_766  # of a statement, in SQLite
 
@@ -58,7 +60,7 @@ def insert_many(db: Session, statement: sa.Insert, rows: Sequence[Mapping[str, A
         connection.exec_driver_sql(_for_rows(prepared, len(chunk)), tuple(prepared.flat(chunk)))
 
 
-def _powers_of_two(rows: Sequence[Mapping[str, Any]], most: int) -> Iterator[Sequence[Mapping[str, Any]]]:
+def _powers_of_two(rows: Sequence[Row], most: int) -> Iterator[Sequence[Row]]:
     """All rows, in as few pieces as have such numbers: the driver keeps statements, and few numbers make few."""
     start = 0
     while number := min(len(rows) - start, most):
