@@ -10,10 +10,12 @@ import pytest
 from app.mail_services.models import MailServices
 from app.mail_services.modes import Mode
 from mailsite_ext.domains import service
+from mailsite_ext.importing import service as importing
 from mailsite_ext.settings.service import load_settings, store_settings
 from mailsite_ext.settings.values import Settings
 from tests.browser.screens import SIZES, THEMES
 from tests.browser.test_pages import AXE, RUN
+from tests.factories import make_account, make_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -86,12 +88,19 @@ def test_nothing_for_axe_to_find(open_as_admin, parts, db, admin, alice, bob):
     box = service.ensure_mailbox(parts, db, admin)
     service.add_app_password(parts, db, box, "Laptop")
     service.add_address(db, box.id, "*", "")
+    elsewhere = make_account(db, admin)
+    for name in ("INBOX", "Trash"):
+        make_folder(db, elsewhere, name)
+    started = make_account(db, admin)
+    make_folder(db, started)
+    importing.start(parts, db, started, ["INBOX"], is_apart=True)
     retired = service.ensure_mailbox(parts, db, bob)
     db.delete(bob)
     db.commit()
     found = {}
     paths = ["/admin/mail-services", "/admin/mailboxes", f"/admin/mailboxes/{box.id}", f"/admin/mailboxes/{retired.id}"]
-    for path in [*paths, "/settings/mail-clients"]:
+    imports = ["/settings/import", *(f"/settings/import/{account.id}" for account in (elsewhere, started))]
+    for path in [*paths, *imports, "/settings/mail-clients"]:
         page = open_as_admin(path)
         page.evaluate(AXE.read_text("utf-8"))
         for width, height in SIZES:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
+from app import runtime
 from app.accounts.models import MailAccount
 from app.mail_services.modes import Mode
+from app.resolver import ZoneResolver
+from app.runtime import Runtime
+from app.sources import MailSource
 from mailsite_ext.domains import service as domains
 from mailsite_ext.importing import service
 from mailsite_ext.importing.models import ImportState
@@ -22,6 +28,13 @@ MESSAGES = 450
 FOLDERS = ("INBOX", "Sent", "Archive", "Drafts")
 
 
+class Engines(Post):
+    """Hosted accounts have a server too, an empty one: nothing of them is looked at here."""
+
+    def open_source(self, _parts: Runtime, account_id: int) -> MailSource:
+        return self.servers.setdefault(account_id, FakeServer()).connect()
+
+
 @pytest.fixture
 def config(sqlite_config):
     """What is written is tried on both databases elsewhere."""
@@ -31,17 +44,13 @@ def config(sqlite_config):
 @pytest.fixture
 def engines(app, parts, config, db, alice, set_mode):
     """Engines of an installation in the mode with both, and Alice's mailbox; `app` brings the extension."""
-    from app import runtime
-    from app.resolver import ZoneResolver
-
     set_mode(Mode.BOTH)
     store_settings(db, Settings(domains=("example.org",)))
     db.commit()
     own = runtime.build(config, resolver=ZoneResolver({}))
-    made = Post(own, alice)
+    made = Engines(own, alice)
     hosted = domains.ensure_mailbox(own, db, alice)
     assert hosted.name == "alice"
-    made.open_source = lambda _parts, account_id: made.servers.setdefault(account_id, FakeServer()).connect()
     yield made
     made.stop()
     close_storage(own)
@@ -56,6 +65,10 @@ def start(engines, account, *names):
 def state_of(engines, account):
     with engines.parts.public.session() as db:
         return find_progress(db, account.id)
+
+
+def has_come(engines, messages):
+    return len(here(engines, "INBOX")) >= messages
 
 
 def is_done(engines, account):
@@ -106,7 +119,7 @@ def test_connections_that_break_again_and_again(engines):
     account = engines.synced(server)
     start(engines, account, "INBOX")
     for least in (1, 150, 300):
-        wait_for(lambda least=least: len(here(engines, "INBOX")) >= least, "messages")
+        wait_for(partial(has_come, engines, least), "messages")
         server.break_connections()
     wait_for(lambda: is_done(engines, account), "all of it")
     assert here(engines, "INBOX") == there(server, "INBOX")
