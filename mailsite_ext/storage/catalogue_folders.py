@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from functools import lru_cache
 
 from app.extension_api import NoSuchFolder, Role
 from mailsite_ext.errors import BadFolderName, FolderExists, FolderNotEmptied, NoSuchMailbox
@@ -30,6 +31,7 @@ DEEPEST = 32
 LONGEST_MAILBOX_OCTETS = 240
 
 
+@lru_cache(maxsize=1024)
 def folder_name(name: str) -> str:
     """The name a folder is kept under.  Raises BadFolderName."""
     parts = name.split(DELIMITER)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 from app.extension_api import Bell, Bus, Clock, MailError, Topic
@@ -32,7 +33,7 @@ from mailsite_ext.storage.file_rows import facts_of
 from mailsite_ext.storage.file_settle import Settling
 from mailsite_ext.storage.file_tree import MailTree
 from mailsite_ext.storage.files import Disk, Files, disk_faults, write_whole
-from mailsite_ext.storage.group_commit import GroupCommit, Outcome, Threads
+from mailsite_ext.storage.group_commit import GroupCommit, NewFile, Outcome, Threads, share, write_all
 from mailsite_ext.storage.journal_lines import file_of, location
 from mailsite_ext.storage.journal_marks import LOG, read_marks
 from mailsite_ext.storage.tree import message_file
@@ -49,6 +50,14 @@ class Append:
     folder_id: int
     contents: Sequence[tuple[Content, frozenset[str], datetime | None]]
     replaces: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A job and the files it needs, not written yet."""
+
+    job: Delivered | Appended
+    files: Sequence[NewFile]
 
 
 class FileReader:
@@ -106,6 +115,7 @@ class FileMailStorage(Catalogue):
         self._settled: list[int] = []
         self._dirty: set[Path] = set()
         self._numbers = count()
+        self._token = secrets.token_hex(4)  # a process that was killed may have had our number
         self._threads = Threads("storage files")
         self._commits: GroupCommit[Delivery | Append] = GroupCommit(self._commit, "storage commits")
         with self.write():
@@ -158,13 +168,17 @@ class FileMailStorage(Catalogue):
         return self._commits.submit(Append(folder_id, contents, replaces))
 
     def _commit(self, jobs: Sequence[Delivery | Append]) -> Sequence[Outcome]:
-        prepared = self._threads.run(self._prepare, jobs)
+        """Files of jobs that were refused are removed, all of a step that came to nothing too."""
+        prepared = self._prepare_all(jobs)
         ready = [one for one in prepared if not isinstance(one, MailError)]
+        left: Sequence[Delivered | Appended] = ready
         try:
-            entered = iter(self._enter(ready) if ready else ())
+            entered = self._enter(ready) if ready else []
+            left = [one for one, came in zip(ready, entered, strict=True) if isinstance(came, MailError)]
         finally:
-            self._remove_left(ready)
-        return [one if isinstance(one, MailError) else next(entered) for one in prepared]
+            self._remove_left(left)
+        outcomes = iter(entered)
+        return [one if isinstance(one, MailError) else next(outcomes) for one in prepared]
 
     def _enter(self, ready: Sequence[Delivered | Appended]) -> list[Outcome]:
         with self.write() as step:
@@ -177,37 +191,59 @@ class FileMailStorage(Catalogue):
                 with contextlib.suppress(MailError):
                     self.files.unlink(self._incoming(message.location))
 
-    def _prepare(self, job: Delivery | Append) -> Delivered | Appended:
+    def _prepare_all(self, jobs: Sequence[Delivery | Append]) -> list[Delivered | Appended | MailError]:
+        """Jobs whose files are written, whole and durable."""
+        drafts = self._threads.run(self._draft, jobs) if any(map(_is_large, jobs)) else share(self._draft, jobs)
+        files = [file for draft in drafts if isinstance(draft, Draft) for file in draft.files]
+        written = iter(write_all(self.files, self._threads, files))
+        return [
+            draft if isinstance(draft, MailError) else self._written(draft, list(islice(written, len(draft.files))))
+            for draft in drafts
+        ]
+
+    def _written(self, draft: Draft, sizes: Sequence[int | MailError]) -> Delivered | Appended | MailError:
+        for size in sizes:
+            if isinstance(size, MailError):
+                self._remove_left([draft.job])
+                return size
+        return draft.job
+
+    def _draft(self, job: Delivery | Append) -> Draft:
         if isinstance(job, Delivery):
-            return self._prepare_delivery(job)
+            return self._draft_delivery(job)
         now = self.clock.now()
-        messages = [
-            self._write(_facts(content.body), content, content.head, flags, date or now)
+        drafts = [
+            self._draft_message(_facts(content.body), content, content.head, flags, date or now)
             for content, flags, date in job.contents
         ]
-        return Appended(job.folder_id, messages, job.replaces)
+        return Draft(Appended(job.folder_id, [one for one, _file in drafts], job.replaces), [one for _, one in drafts])
 
-    def _prepare_delivery(self, delivery: Delivery) -> Delivered:
-        facts = _facts(delivery.content.body)
-        return Delivered(
-            [
-                Placed(
-                    one.mailbox, one.folder, self._write(facts, delivery.content, head, one.flags, delivery.received_at)
-                )
-                for one in delivery.placements
-                for head in [one.head or delivery.content.head]
-            ]
-        )
+    def _draft_delivery(self, delivery: Delivery) -> Draft:
+        content, facts = delivery.content, _facts(delivery.content.body)
+        drafts = [
+            self._draft_message(facts, content, one.head or content.head, one.flags, delivery.received_at)
+            for one in delivery.placements
+        ]
+        placed = [
+            Placed(one.mailbox, one.folder, message)
+            for one, (message, _file) in zip(delivery.placements, drafts, strict=True)
+        ]
+        return Draft(Delivered(placed), [file for _message, file in drafts])
 
-    def _write(self, facts: Facts, content: Content, head: bytes, flags: frozenset[str], date: datetime) -> NewMessage:
-        where, size = self.take_in([head, content.body])
-        return NewMessage(facts.with_head(head), size, int(date.timestamp()), where, flags_text(flags))
+    def _draft_message(
+        self, facts: tuple[Facts, int], content: Content, head: bytes, flags: frozenset[str], date: datetime
+    ) -> tuple[NewMessage, NewFile]:
+        where, size = self._new_place(), len(head) + facts[1]
+        message = NewMessage(facts[0].with_head(head), size, int(date.timestamp()), where, flags_text(flags))
+        return message, (self._incoming(where), [head, content.body])
 
     def take_in(self, pieces: Sequence[bytes | Path]) -> tuple[str, int]:
         """A message as a durable file in work/incoming: its location until it has a folder, and its size."""
-        where = f"{INCOMING}{os.getpid()}-{next(self._numbers)}"
-        self.files.unlink(self._incoming(where))  # of a process that had our number and was killed
+        where = self._new_place()
         return where, self.files.write(self._incoming(where), pieces)
+
+    def _new_place(self) -> str:
+        return f"{INCOMING}{os.getpid()}-{self._token}-{next(self._numbers)}"
 
     def _incoming(self, where: str) -> Path:
         return self.tree.incoming / where.removeprefix(INCOMING)
@@ -283,8 +319,15 @@ def _own(files: Files, owner: Path, machine: str) -> None:
         raise StorageElsewhere(found)
 
 
-def _facts(body: bytes | Path) -> Facts:
-    return read_facts(body) if isinstance(body, bytes) else facts_of(body)[0]
+def _facts(body: bytes | Path) -> tuple[Facts, int]:
+    """What is computed of a body, and its size."""
+    return (read_facts(body), len(body)) if isinstance(body, bytes) else facts_of(body)
+
+
+def _is_large(job: Delivery | Append) -> bool:
+    """To be read from a file: that gives way to other threads, what is in memory would only be in theirs."""
+    contents = [job.content] if isinstance(job, Delivery) else [content for content, _flags, _date in job.contents]
+    return any(isinstance(content.body, Path) for content in contents)
 
 
 def _messages(job: Delivered | Appended) -> list[NewMessage]:

@@ -79,14 +79,13 @@ class MailTree:
     # Message files
     def bring_in(self, source: Path, target: Path) -> None:
         """Rename a whole, durable file to where a message lies; what a step that died left there goes."""
-        self.files.make_directory(target.parent)
+        self._fill(target.parent)
         self.files.rename(source, target)
-        self._filled.add(target.parent)
         self._undo.append(lambda: self.files.rename(target, source))
 
     def link(self, source: Path, target: Path) -> None:
         """The same bytes at a second place, without copying them where the file system can."""
-        self.files.make_directory(target.parent)
+        self._fill(target.parent)
         self.files.unlink(target)
         try:
             self.files.link(source, target)
@@ -94,8 +93,13 @@ class MailTree:
             self.files.write(target, [source])
         except FileNotFoundError as error:
             raise StorageDamaged(f"{source} is not there") from error
-        self._filled.add(target.parent)
         self._undo.append(lambda: self.files.unlink(target))
+
+    def _fill(self, directory: Path) -> None:
+        """Messages come into a directory, made if need be."""
+        if directory not in self._filled:
+            self.files.make_directory(directory)
+            self._filled.add(directory)
 
     def put_aside(self, path: Path, where: Path) -> None:
         """Move a file or directory out of the tree, under a name that says what it was."""

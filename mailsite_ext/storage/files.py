@@ -11,14 +11,35 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 from mailsite_ext.errors import StorageDamaged, StorageFull
 
 COPY_OCTETS = 1024 * 1024
+KERNEL_COPY_OCTETS = 64 * 1024 * 1024
+NO_KERNEL_COPY = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM})
+"""What copy_file_range(2) says where files are of two file systems, or of one that cannot."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE})
 """What says "later": no space, quota or descriptors."""
+
+
+@dataclass(slots=True)
+class Writing:
+    """A new file, whole but not durable; closed with the object if nobody finishes it."""
+
+    path: Path
+    descriptor: int
+    size_octets: int = 0
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class Files(Protocol):
@@ -29,6 +50,14 @@ class Files(Protocol):
 
         Raises FileExistsError.  After any fault there is no file.
         """
+        ...
+
+    def begin(self, path: Path, pieces: Iterable[bytes | Path]) -> Writing:
+        """The first half of `write`: the file is there, and durable once it is finished."""
+        ...
+
+    def finish(self, writing: Writing) -> int:
+        """The second half."""
         ...
 
     def append(self, path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -71,12 +100,21 @@ class Disk:
     """The real one."""
 
     def write(self, path: Path, pieces: Iterable[bytes | Path]) -> int:
-        with disk_faults(), _new_file(path) as file:
-            for piece in pieces:
-                _pour(piece, file)
-            file.flush()
-            os.fsync(file.fileno())
-            return file.tell()
+        return self.finish(self.begin(path, pieces))
+
+    def begin(self, path: Path, pieces: Iterable[bytes | Path]) -> Writing:
+        with disk_faults():
+            writing = Writing(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with _gone_after_fault(writing):
+                for piece in _joined(pieces):
+                    writing.size_octets += _pour(piece, writing.descriptor)
+        return writing
+
+    def finish(self, writing: Writing) -> int:
+        with disk_faults(), _gone_after_fault(writing):
+            os.fsync(writing.descriptor)
+        writing.close()
+        return writing.size_octets
 
     def append(self, path: Path, data: bytes, *, sync: bool = True) -> None:
         with disk_faults():
@@ -97,7 +135,7 @@ class Disk:
 
     def rename(self, source: Path, target: Path) -> None:
         with disk_faults():
-            source.rename(target)
+            os.rename(source, target)
 
     def link(self, source: Path, target: Path) -> None:
         with disk_faults():
@@ -151,23 +189,50 @@ def write_whole(files: Files, path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _new_file(path: Path) -> Iterator[IO[bytes]]:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def _gone_after_fault(writing: Writing) -> Iterator[None]:
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            yield file
+        yield
     except OSError:
-        path.unlink(missing_ok=True)
+        writing.close()
+        writing.path.unlink(missing_ok=True)
         raise
 
 
-def _pour(piece: bytes | Path, file: IO[bytes]) -> None:
+def _joined(pieces: Iterable[bytes | Path]) -> Iterator[bytes | Path]:
+    """Short pieces that follow one another as one: each write gives way to the other threads."""
+    short = b""
+    for piece in pieces:
+        if isinstance(piece, bytes) and len(short) + len(piece) <= COPY_OCTETS:
+            short += piece
+            continue
+        yield short
+        short = b""
+        yield piece
+    yield short
+
+
+def _pour(piece: bytes | Path, descriptor: int) -> int:
+    """How many octets that were."""
     if isinstance(piece, bytes):
-        _write_all(file.fileno(), piece)
-        return
+        _write_all(descriptor, piece)
+        return len(piece)
+    octets = 0
     with piece.open("rb", buffering=0) as source:
-        while some := source.read(COPY_OCTETS):
-            _write_all(file.fileno(), some)
+        while copied := _copy(source.fileno(), descriptor):
+            octets += copied
+    return octets
+
+
+def _copy(source: int, target: int) -> int:
+    """The next octets, within the kernel where it can."""
+    try:
+        return os.copy_file_range(source, target, KERNEL_COPY_OCTETS)
+    except OSError as error:
+        if error.errno not in NO_KERNEL_COPY:
+            raise
+    some = os.read(source, COPY_OCTETS)
+    _write_all(target, some)
+    return len(some)
 
 
 def _append(descriptor: int, data: bytes, *, sync: bool) -> None:

@@ -11,18 +11,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from app.extension_api import MailError
+from mailsite_ext.storage.files import Files, Writing
 from mailsite_ext.storage.values import Stored
 
 THREADS = 4
+MOST_OPEN = 64  # files at once
 MOST_JOBS = 256  # in one commit: those behind them wait no longer than for so many
 
 Job = TypeVar("Job")
 Work = TypeVar("Work")
 Result = TypeVar("Result")
 Outcome = Sequence[Stored] | MailError
+NewFile = tuple[Path, Sequence[bytes | Path]]
+"""Its path and what it is made of, as Files.write takes them."""
 
 
 @dataclass(slots=True)
@@ -111,18 +116,31 @@ class Threads:
     def run(self, work: Callable[[Work], Result], jobs: Sequence[Work]) -> list[Result | MailError]:
         """What `work` returns for each job, or the MailError it raised, in order."""
         if len(jobs) < 2:
-            return _share(work, jobs)
-        shares = [self._pool.submit(_share, work, jobs[at::THREADS]) for at in range(min(THREADS, len(jobs)))]
+            return share(work, jobs)
+        shares = [self._pool.submit(share, work, jobs[at::THREADS]) for at in range(min(THREADS, len(jobs)))]
         results: list[Result | MailError] = [MailError()] * len(jobs)
-        for at, share in enumerate(shares):
-            results[at::THREADS] = share.result()
+        for at, its in enumerate(shares):
+            results[at::THREADS] = its.result()
         return results
 
     def close(self) -> None:
         self._pool.shutdown()
 
 
-def _share(work: Callable[[Work], Result], jobs: Iterable[Work]) -> list[Result | MailError]:
+def write_all(files: Files, threads: Threads, new: Sequence[NewFile]) -> list[int | MailError]:
+    """Make new files, each durable or not there: written one after the other, then fsynced beside each other.
+
+    Sizes in octets, or why there is no file, in order.
+    """
+    outcomes: list[int | MailError] = []
+    for at in range(0, len(new), MOST_OPEN):
+        begun = share(lambda one: files.begin(*one), new[at : at + MOST_OPEN])
+        finished = iter(threads.run(files.finish, [one for one in begun if isinstance(one, Writing)]))
+        outcomes += [one if isinstance(one, MailError) else next(finished) for one in begun]
+    return outcomes
+
+
+def share(work: Callable[[Work], Result], jobs: Iterable[Work]) -> list[Result | MailError]:
     return [_attempt(work, job) for job in jobs]
 
 

@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from pathlib import PurePosixPath
 from urllib.parse import unquote_to_bytes
 
@@ -29,6 +30,7 @@ MESSAGE_DIRECTORY = re.compile(r"\d{4}-\d{2}-\d{4,}")
 MESSAGE_FILE = re.compile(r"(\d{6,10})\.eml")
 
 
+@lru_cache(maxsize=1024)
 def folder_directory(mailbox: str, name: str = "") -> PurePosixPath:
     """Where in the tree a mailbox, or a folder of it, lies."""
     parts = [mailbox, *name.split("/")] if name else [mailbox]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailsite_ext.errors import StorageDamaged, StorageFull
-from mailsite_ext.storage.files import Disk
+from mailsite_ext.storage.files import Disk, Writing
 
 
 class Killed(BaseException):
@@ -57,9 +58,21 @@ class FaultyFiles:
         raise error
 
     def write(self, path: Path, pieces: Iterable[bytes | Path]) -> int:
+        return self.finish(self.begin(path, pieces))
+
+    def begin(self, path: Path, pieces: Iterable[bytes | Path]) -> Writing:
         whole = b"".join(piece if isinstance(piece, bytes) else piece.read_bytes() for piece in pieces)
         self._step("write", lambda: path.write_bytes(whole[: len(whole) // 2]))
-        return self.disk.write(path, [whole])
+        return self.disk.begin(path, [whole])
+
+    def finish(self, writing: Writing) -> int:
+        """Killed here the file may be there, in part or whole; after another fault it is not."""
+        try:
+            self._step("finish", lambda: os.truncate(writing.path, writing.size_octets // 2))
+        except (StorageFull, StorageDamaged):
+            writing.path.unlink()
+            raise
+        return self.disk.finish(writing)
 
     def append(self, path: Path, data: bytes, *, sync: bool = True) -> None:
         self._step("append", lambda: self.disk.append(path, data[: len(data) // 2]))
