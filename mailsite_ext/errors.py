@@ -8,6 +8,7 @@ MailError
 ├── BadFolderName                a name no folder can have
 ├── FolderNotEmptied             INBOX, or a folder with others below it, cannot be removed so
 ├── MailboxFull                  over its quota
+├── TooManyKeywords              a folder has as many as it can have
 ├── StorageFull                  the disk is: try again later
 ├── StorageDamaged               bytes on disk are not those that were written
 ├── StorageElsewhere             this storage belongs to another machine (N2)
@@ -70,6 +71,9 @@ class FolderNotEmptied(MailError): ...
 
 
 class MailboxFull(MailError): ...
+
+
+class TooManyKeywords(MailError): ...
 
 
 class StorageFull(MailError): ...

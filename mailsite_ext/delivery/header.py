@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
-from mailsite_ext.errors import HeaderTooLarge, NoAuthor
+from mailsite_ext.errors import BareLineEnding, HeaderTooLarge, NoAuthor
 
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _OPAQUE = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)', re.DOTALL)
 _ADDRESS = re.compile(r'[^\s<>,;:()"@]+@[^\s<>,;:()"@]+')
+_LONE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
 _NOT_A_WORD = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 
@@ -25,12 +26,16 @@ class Field:
 def read_header(first: bytes, *, is_whole: bool) -> Sequence[Field]:
     """The fields of the header at the beginning of a message.
 
-    `is_whole`: `first` is all of it.  Raises HeaderTooLarge where the header does not end in `first`.
+    `is_whole`: `first` is all of it.  Raises HeaderTooLarge where the header does not end in `first`, BareLineEnding
+    for a CR, LF or NUL in it that is no line end: BINARYMIME lets bodies have them (RFC 3030 §3), and in a header
+    another reader would see another From.
     """
     end = 0 if first.startswith(b"\r\n") else first.find(b"\r\n\r\n") + 2
     if end == 1 and not is_whole:
         raise HeaderTooLarge
     block = first if end == 1 else first[:end]
+    if _LONE.search(block):
+        raise BareLineEnding
     return [Field(found[1].decode().lower(), found[2].strip()) for found in _FIELD.finditer(block)]
 
 

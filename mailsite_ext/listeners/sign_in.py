@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from app.extension_api import LoginRefused
+from app.extension_api import LoginRefused, MailError
 from mailsite_ext.domains.directory import Hosted
 from mailsite_ext.domains.scram import Keys, Verifier
 from mailsite_ext.protocol.sasl import Challenge, CheckPassword, Exchange, FindVerifier, SignedIn, begin
 
 Answer = TypeVar("Answer")
+log = logging.getLogger(__name__)
 
 _threads = ThreadPoolExecutor(4, "sign-in")
 """Its own: whoever waits for argon2 keeps no lookup of a recipient waiting."""
@@ -79,4 +81,11 @@ class SignIn:
         return await self._ask(lambda: self._logins.finish_scram(who.login, who.keys, self._peer))
 
     async def _ask(self, question: Callable[[], Answer]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(_threads, question)
+        """A fault of ours, such as a database on a full disk, is said like any other.  Raises MailError."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_threads, question)
+        except MailError:
+            raise
+        except Exception:
+            log.exception("nobody can sign in: a fault of ours")
+            raise MailError from None

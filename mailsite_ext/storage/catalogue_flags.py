@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from mailsite_ext.errors import TooManyKeywords
 from mailsite_ext.storage.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, FlagMode
 
 SYSTEM = (ANSWERED, FLAGGED, DELETED, SEEN, DRAFT)
@@ -46,6 +47,17 @@ def is_seen(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def is_deleted(text: str) -> bool:
     return DELETED in text.split()
+
+
+KEYWORDS_OF_A_FOLDER = 1_000  # every SELECT names them all
+
+
+def more_keywords(known: str, texts: Iterable[str]) -> str:
+    """As with_keywords, for what clients add.  Raises TooManyKeywords."""
+    keywords = with_keywords(known, texts)
+    if len(keywords) > len(known) and keywords.count(" ") >= KEYWORDS_OF_A_FOLDER:
+        raise TooManyKeywords
+    return keywords
 
 
 def with_keywords(known: str, texts: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mailsite_ext.errors import StorageFull
-from mailsite_ext.storage.catalogue_flags import is_deleted, is_seen, with_change, with_keywords
+from mailsite_ext.storage.catalogue_flags import is_deleted, is_seen, more_keywords, with_change
 from mailsite_ext.storage.catalogue_sql import Link, Row
 from mailsite_ext.storage.catalogue_step import Step
 from mailsite_ext.storage.catalogue_values import (
@@ -123,7 +123,7 @@ def flag_row(message_id: int, modseq: int, flags: str) -> tuple[object, ...]:
 
 def _arrived(step: Step, folder: LockedFolder, modseq: int, arrivals: Sequence[Arrival]) -> None:
     _count(step, folder, [(arrival.flags, arrival.size_octets) for arrival in arrivals], 1)
-    folder.keywords = with_keywords(folder.keywords, {arrival.flags for arrival in arrivals})
+    folder.keywords = more_keywords(folder.keywords, {arrival.flags for arrival in arrivals})
     step.events.append(Arrived(folder, modseq, arrivals))
 
 
@@ -319,7 +319,7 @@ def _write_flags(step: Step, folder: LockedFolder, plan: _Plan, is_whole_range: 
         modseq = step.note(folder, uids)
     folder.unseen -= plan.moves(is_seen)
     folder.deleted += plan.moves(is_deleted)
-    folder.keywords = with_keywords(folder.keywords, changed)
+    folder.keywords = more_keywords(folder.keywords, changed)
     by_range = is_whole_range and len(plan.changed) <= FEW_FLAGS
     for old, ids in plan.changed.items():
         _update_flags(step.link, flag_row(0, modseq, plan.after[old])[1:], ids, old if by_range else None)

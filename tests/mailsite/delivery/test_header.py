@@ -8,7 +8,7 @@ from email import message_from_bytes
 import pytest
 
 from mailsite_ext.delivery.header import Origin, authors, count_fields, read_header, received_field
-from mailsite_ext.errors import HeaderTooLarge, NoAuthor
+from mailsite_ext.errors import BareLineEnding, HeaderTooLarge, NoAuthor
 
 AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -27,6 +27,16 @@ def test_fields_end_where_the_body_begins():
 def test_a_header_without_end_is_refused():
     with pytest.raises(HeaderTooLarge):
         read_header(b"A: 1\r\n" * 100, is_whole=False)
+
+
+@pytest.mark.parametrize("lone", [b"\r", b"\n", b"\0"])
+def test_nothing_in_a_header_ends_a_line_for_others_only(lone):
+    """BODY=BINARYMIME lets such octets in; a reader that ends lines there would see bob's From."""
+    letter = b"Subject: x" + lone + b"From: bob@example.org\r\nFrom: alice@example.org\r\n\r\n"
+    with pytest.raises(BareLineEnding):
+        read_header(letter, is_whole=True)
+    body = b"Subject: x\r\n\r\nbody" + lone + b"\r\n"
+    assert [field.name for field in read_header(body, is_whole=True)] == ["subject"]
 
 
 @pytest.mark.parametrize(

@@ -118,3 +118,17 @@ def test_who_may_sign_in_no_more_sends_no_more(tmp_path):
         client.say(b"MAIL FROM:<alice@example.org>\r\n")
         assert "421 4.7.0 signed out" in rest_of(client)
         client.socket.close()
+
+
+def test_a_fault_of_ours_while_signing_in_is_said(impatient, monkeypatch):
+    """A full disk under the database: the client hears that it may try later, and stays connected."""
+
+    def fails(*_words):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(impatient.people, "check_password", fails)
+    client = Client(impatient.connect())
+    client.say(b"a LOGIN alice@example.org secret\r\nb NOOP\r\n")
+    until(client, "a NO [UNAVAILABLE]")
+    until(client, "b OK")
+    client.socket.close()

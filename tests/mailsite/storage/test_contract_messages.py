@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.errors import NoSuchFolder, NoSuchMessage
+from mailsite_ext.errors import TooManyKeywords
 from mailsite_ext.protocol.part_table import unpack
+from mailsite_ext.storage.catalogue_flags import KEYWORDS_OF_A_FOLDER
 from mailsite_ext.storage.values import Column, Content, FlagMode, Placement
 from tests.mailsite.storage.engines import NOON, add, content, deliver, flag, inbox_of, mail, read
 
@@ -423,4 +425,17 @@ def test_nothing_is_wrong_with_a_storage_in_use(storage, inbox, sent):
     storage.delete_folder(storage.find_folder("alice", "Trash").id)
     assert list(storage.verify()) == []
     storage.collect_garbage()
+    assert list(storage.verify()) == []
+
+
+def test_a_folder_has_so_many_keywords_and_no_more(storage, inbox):
+    """Every SELECT names them all: without a bound one client could make it as long as it likes."""
+    add(storage, inbox, "one")
+    most = frozenset(f"k{number}" for number in range(KEYWORDS_OF_A_FOLDER))
+    storage.store_flags(inbox.id, [1], FlagMode.ADD, most)
+    with pytest.raises(TooManyKeywords):
+        storage.store_flags(inbox.id, [1], FlagMode.ADD, frozenset({"further"}))
+    storage.store_flags(inbox.id, [1], FlagMode.REPLACE, frozenset({"K7", "\\Seen"}))
+    assert set(storage.get_folder(inbox.id).keywords) == most
+    assert list(storage.rows(inbox.id, (Column.FLAGS,))) == [("\\Seen k7",)]
     assert list(storage.verify()) == []
