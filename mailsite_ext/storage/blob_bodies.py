@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
+from app.extension_api import MailError
 from mailsite_ext.protocol.mime_scan import Octets
 from mailsite_ext.storage.blobs import BlobStore, Segment, Span, digest_of, pieces_of, spans_of
 from mailsite_ext.storage.catalogue_sql import Link
 from mailsite_ext.storage.facts import Facts, mapped, read_facts
 from mailsite_ext.storage.files import disk_faults
+from mailsite_ext.storage.group_commit import Threads
 
 CUT = "+"
 
@@ -30,6 +34,50 @@ class StoredBody:
     location: str
     segments: Sequence[Segment]
     new_blobs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _CutBody:
+    """A body in memory and the blobs it comes to, by digest, not written yet."""
+
+    facts: Facts
+    size_octets: int
+    location: str
+    segments: Sequence[Segment]
+    blobs: Mapping[str, bytes]
+
+
+def store_bodies(blobs: BlobStore, threads: Threads, bodies: Sequence[bytes | Path]) -> list[StoredBody | MailError]:
+    """As `store_body` each, in order, or why it could not be stored.
+
+    What lies in files is read in threads; of what is in memory only the fsyncs are waited for there: to share Python's
+    work between threads costs more than it brings.
+    """
+    large = iter(threads.run(partial(store_body, blobs), [body for body in bodies if isinstance(body, Path)]))
+    cut = [_cut_body(body) if isinstance(body, bytes) else None for body in bodies]
+    put = blobs.put_all({digest: data for one in cut if one for digest, data in one.blobs.items()}, threads)
+    return [_stored(one, put) if one else next(large) for one in cut]
+
+
+def _cut_body(data: bytes) -> _CutBody:
+    facts = read_facts(data)
+    spans = spans_of(facts.part_table, len(data))
+    if not any(span.is_shared for span in spans):
+        digest = facts.digest.hex()
+        return _CutBody(facts, len(data), digest, (), {digest: data})
+    shared = [data[span.at : span.end] for span in spans if span.is_shared]
+    rest = b"".join(data[span.at : span.end] for span in spans if not span.is_shared)
+    named = [(sha256(piece).hexdigest(), piece) for piece in [rest, *shared]]
+    segments = _segments(spans, named[0][0], iter([digest for digest, _piece in named[1:]]))
+    return _CutBody(facts, len(data), CUT + facts.digest.hex(), segments, dict(named))
+
+
+def _stored(body: _CutBody, put: Mapping[str, bool | MailError]) -> StoredBody | MailError:
+    for digest in body.blobs:
+        if isinstance(error := put[digest], MailError):
+            return error
+    new = [digest for digest in body.blobs if put[digest]]
+    return StoredBody(body.facts, body.size_octets, body.location, body.segments, new)
 
 
 def store_body(blobs: BlobStore, body: bytes | Path) -> StoredBody:

@@ -11,16 +11,19 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
+from app.extension_api import MailError
 from mailsite_ext.errors import StorageDamaged
 from mailsite_ext.protocol.mime_scan import Octets
 from mailsite_ext.protocol.part_table import Part
 from mailsite_ext.storage.files import Files, disk_faults
+from mailsite_ext.storage.group_commit import Threads, write_all
 
 DIGITS = "0123456789abcdef"
 SHARED_OCTETS = 16 * 1024
@@ -76,11 +79,13 @@ class BlobStore:
         self._files = files
         self._incoming = root / "incoming"
         self._numbers = count()
+        self._token = secrets.token_hex(4)  # a process that was killed may have had our number
+        self._folders = {digit: root / digit for digit in DIGITS}
         for name in ("incoming", *DIGITS):
             files.make_directory(root / name)
 
     def path(self, digest: str) -> Path:
-        return self.root / digest[0] / digest
+        return self._folders[digest[0]] / digest
 
     def put(self, digest: str, pieces: Iterable[bytes], size_octets: int, spool: Path | None = None) -> bool:
         """Store bytes under their digest; False: they were there.  `spool`: a file that holds exactly them."""
@@ -89,16 +94,38 @@ class BlobStore:
             return False
         if spool is not None and self._link(spool, path):
             return True
-        new = self._incoming / f"{os.getpid()}-{next(self._numbers)}"
-        self._files.unlink(new)  # of a process that had our number and was killed
+        new = self._new_path()
+        self._files.write(new, pieces)
+        self._name(new, path)
+        return True
+
+    def put_all(self, blobs: Mapping[str, bytes], threads: Threads) -> dict[str, bool | MailError]:
+        """As `put` each, by digest, with fsyncs beside each other; or why it could not be stored."""
+        absent = [digest for digest, data in blobs.items() if not _has(self.path(digest), len(data))]
+        new = [(self._new_path(), [blobs[digest]]) for digest in absent]
+        written = write_all(self._files, threads, new)
+        outcomes: dict[str, bool | MailError] = dict.fromkeys(blobs, False)
+        for digest, (path, _data), size in zip(absent, new, written, strict=True):
+            outcomes[digest] = size if isinstance(size, MailError) else self._attempt_name(path, digest)
+        return outcomes
+
+    def _attempt_name(self, new: Path, digest: str) -> bool | MailError:
         try:
-            self._files.write(new, pieces)
+            self._name(new, self.path(digest))
+        except MailError as error:
+            return error
+        return True
+
+    def _new_path(self) -> Path:
+        return self._incoming / f"{os.getpid()}-{self._token}-{next(self._numbers)}"
+
+    def _name(self, new: Path, path: Path) -> None:
+        try:
             self._files.rename(new, path)
         except BaseException:
             with contextlib.suppress(Exception):
                 self._files.unlink(new)
             raise
-        return True
 
     def _link(self, spool: Path, path: Path) -> bool:
         """False where the spool file is elsewhere: then its bytes are copied."""

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from app.extension_api import Bus, Clock, MailError
 from mailsite_ext.storage import catalogue_reads
-from mailsite_ext.storage.blob_bodies import StoredBody, enter_segments, segments_of, store_body
+from mailsite_ext.storage.blob_bodies import StoredBody, enter_segments, segments_of, store_bodies
 from mailsite_ext.storage.blob_care import collect_garbage, verify_blobs
 from mailsite_ext.storage.blobs import BlobReader, BlobStore
 from mailsite_ext.storage.catalogue import REMEMBERED_STEPS, Catalogue
@@ -85,7 +86,7 @@ class SqlMailStorage(Catalogue):
 
     def _commit(self, jobs: Sequence[Delivery | Append]) -> Sequence[Outcome]:
         with self.blobs.putting():
-            prepared = self._threads.run(self._prepare, jobs)
+            prepared = self._prepare_all(jobs)
             ready = [one for one in prepared if isinstance(one, Prepared)]
             self.blobs.sync(blob for one in ready for body in one.bodies for blob in body.new_blobs)
             entered = iter(self._enter(ready) if ready else ())
@@ -100,11 +101,19 @@ class SqlMailStorage(Catalogue):
             note_unused(step, (blob for body in refused for blob in body.new_blobs))
         return outcomes
 
-    def _prepare(self, job: Delivery | Append) -> Prepared:
-        return self._prepare_delivery(job) if isinstance(job, Delivery) else self._prepare_append(job)
+    def _prepare_all(self, jobs: Sequence[Delivery | Append]) -> list[Prepared | MailError]:
+        bodies = [[content.body for content in _contents(job)] for job in jobs]
+        stored = iter(store_bodies(self.blobs, self._threads, [body for its in bodies for body in its]))
+        return [self._prepare(job, list(islice(stored, len(its)))) for job, its in zip(jobs, bodies, strict=True)]
 
-    def _prepare_delivery(self, delivery: Delivery) -> Prepared:
-        body = store_body(self.blobs, delivery.content.body)
+    def _prepare(self, job: Delivery | Append, stored: Sequence[StoredBody | MailError]) -> Prepared | MailError:
+        for body in stored:
+            if isinstance(body, MailError):
+                return body
+        bodies = [body for body in stored if isinstance(body, StoredBody)]
+        return self._prepare_delivery(job, *bodies) if isinstance(job, Delivery) else self._prepare_append(job, bodies)
+
+    def _prepare_delivery(self, delivery: Delivery, body: StoredBody) -> Prepared:
         shared = delivery.content.head
         placed = [
             Placed(one.mailbox, one.folder, _message(body, one.head or shared, one.flags, delivery.received_at))
@@ -112,9 +121,8 @@ class SqlMailStorage(Catalogue):
         ]
         return Prepared(Delivered(placed), [body])
 
-    def _prepare_append(self, append: Append) -> Prepared:
+    def _prepare_append(self, append: Append, bodies: Sequence[StoredBody]) -> Prepared:
         now = self.clock.now()
-        bodies = [store_body(self.blobs, content.body) for content, _flags, _date in append.contents]
         messages = [
             _message(body, content.head, flags, date or now)
             for body, (content, flags, date) in zip(bodies, append.contents, strict=True)
@@ -140,6 +148,10 @@ class SqlMailStorage(Catalogue):
         self._commits.close()
         self._threads.close()
         self.text.close()
+
+
+def _contents(job: Delivery | Append) -> list[Content]:
+    return [job.content] if isinstance(job, Delivery) else [content for content, _flags, _date in job.contents]
 
 
 def _message(body: StoredBody, head: bytes, flags: frozenset[str], date: datetime) -> NewMessage:
