@@ -141,7 +141,7 @@ def post(parts: Any, db: Any, alice: Any, set_mode: Callable[[Mode], None], kind
     made = Post(parts, account, server, settings, Desk(parts, Lease(engine.id, account.id, 1, alice.id)))
     made.storage.create_mailbox("alice")
     yield made
-    for session in list(server.sessions):
+    for session in list(made.server.sessions):
         session.close()
     work._listings.clear()
     close_storage(parts)

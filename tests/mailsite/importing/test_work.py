@@ -12,6 +12,7 @@ from app.accounts.models import MailAccount
 from app.engine.leases import LeaseLost
 from app.errors import ActionRefused, ConnectionLost, ProtocolError, TimedOut
 from app.mail_services.modes import Mode
+from app.sources import Role
 from mailsite_ext.domains import service as domains
 from mailsite_ext.domains.models import MailboxState
 from mailsite_ext.importing import bodies, work
@@ -19,6 +20,8 @@ from mailsite_ext.importing.models import ImportState
 from mailsite_ext.importing.records import Records
 from mailsite_ext.storage.open import mail_folder
 from mailsite_ext.storage.values import Content
+from tests.factories import make_folder
+from tests.fake_gmail import ALL_MAIL, GmailServer
 from tests.fake_source import FakeServer, FakeSource, simple_message
 
 LARGE = 3 * bodies.SMALL_OCTETS
@@ -167,6 +170,25 @@ def test_an_engine_that_lost_its_lease_stores_nothing(post):
     assert post.here() == post.there()
 
 
+@sqlite_only
+def test_killed_again_while_it_looks_for_what_was_stored_before(post, db, monkeypatch):
+    """Messages of one batch go to several folders; one folder has its part, the other does not, twice over."""
+    post.server = GmailServer()
+    post.server.deliver_labelled("in the inbox", "\\Inbox")
+    post.server.deliver_labelled("archived")
+    make_folder(db, post.account, ALL_MAIL, Role.ALL)
+    post.start(ALL_MAIL)
+    for after_it in (True, False, False):
+        killed_in(monkeypatch, type(post.storage), "append", after_it=after_it)
+        with pytest.raises(Killed):
+            post.run()
+        post.taken_over()
+    post.server.label(1)  # archived there meanwhile: it is found all the same
+    post.run()
+    found = [raw for name in ("INBOX", "Archive") for raw, _, _ in post.here(name)]
+    assert found == [simple_message("in the inbox"), simple_message("archived")]
+
+
 # The other server
 
 
@@ -272,6 +294,9 @@ def test_a_full_mailbox_stops_it_and_room_lets_it_go_on(post, clock):
     post.run()
     assert (len(post.here()), post.progress().imported.error) == (4, "MailboxFull")
     assert post.run() == 0  # before its time it does not even ask
+    clock.advance(work.WAIT_S)
+    post.run()
+    assert [method for method, _ in post.server.calls].count("previews") == 1  # nothing is fetched in vain
     post.storage.set_quota("alice", None)
     clock.advance(work.WAIT_S)
     post.run()
@@ -296,8 +321,6 @@ def test_a_folder_removed_here_meanwhile_is_made_again(post, monkeypatch):
     post.server.folders["Work"] = type(post.server.get("INBOX"))("Work")
     deliver(post.server, "one", "two", folder="Work")
     with post.parts.public.session() as db:
-        from tests.factories import make_folder
-
         make_folder(db, db.get_one(MailAccount, post.account.id), "Work")
     post.start("Work")
     post.run(2)
