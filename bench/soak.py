@@ -100,9 +100,10 @@ class Soak:
                 client = imaplib.IMAP4("127.0.0.1", IMAP_PORT, timeout=20)
                 client.login("bench@example.test", PASSWORD)
                 while not self.over.is_set():
-                    client.select()
-                    client.fetch("1:*", "(UID FLAGS)")
-                    client.store("1", "+FLAGS", "(\\Flagged)")
+                    _ok, (count,) = client.select()
+                    if count != b"0":
+                        client.fetch("1:*", "(UID FLAGS)")
+                        client.store("1", "+FLAGS", "(\\Flagged)")
                     time.sleep(0.2)
             time.sleep(0.1)
 
