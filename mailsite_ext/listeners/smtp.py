@@ -34,6 +34,7 @@ from mailsite_ext.errors import (
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import smtp_policy as policy
 from mailsite_ext.listeners.exchange_log import ExchangeLog
+from mailsite_ext.listeners.landing import Landing
 from mailsite_ext.listeners.serve import Connection
 from mailsite_ext.listeners.sign_in import KnowsLogins, SignIn
 from mailsite_ext.protocol.smtp_address import Address, parse_address
@@ -87,6 +88,7 @@ class Reception:
     spool_folder: Path
     outbound: Outbound | None = None
     log: ExchangeLog | None = None
+    landing: Landing = field(default_factory=Landing)
 
     async def serve(self, connection: Connection) -> None:
         """The handler of a Server."""
@@ -361,10 +363,10 @@ class Conversation:
         """Local copies first: a fault of theirs then stops the rest, and nothing has gone out yet."""
         outside = self._now.outside
         if arrival.recipients:
-            await asyncio.wrap_future(self._at.inbound.deliver(arrival, content, fields))
+            await self._at.landing.wait(self._at.inbound.deliver(arrival, content, fields))
         if outside and self._at.outbound is not None:
             whole = Content(content.body, content.size_octets, missing_fields(arrival, fields))
-            await asyncio.wrap_future(self._at.outbound.submit(arrival.mail, outside, whole, arrival.origin))
+            await self._at.landing.wait(self._at.outbound.submit(arrival.mail, outside, whole, arrival.origin))
 
     def _origin(self) -> Origin:
         tls = self._connection.tls
