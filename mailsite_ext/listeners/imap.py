@@ -179,9 +179,10 @@ class Conversation:
                 fault.tag = event.tag
             self._refuse(fault)
         except MailError as error:
-            if isinstance(error, ConnectionLost) or not isinstance(event, c.Command):
+            reply = imap_reply(error)
+            if isinstance(error, ConnectionLost) or not isinstance(event, c.Command) or reply.startswith("BYE"):
                 raise
-            self._write(event.tag + b" " + imap_reply(error).encode() + b"\r\n")
+            self._write(event.tag + b" " + reply.encode() + b"\r\n")
 
     async def _take(self, event: Event) -> None:
         if isinstance(event, ContinuationWanted):
