@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -43,7 +43,31 @@ def enter_all(
 ) -> list[Sequence[Stored] | MailError]:
     """What came of each job, in order.  A job that is refused has changed nothing."""
     boxes = _lock(step, jobs)
-    return [_enter(step, job, boxes, relocate) for job in jobs]
+    runs: defaultdict[object, list[int]] = defaultdict(list)
+    for at, job in enumerate(jobs):
+        runs[_find_target(job, boxes) or at].append(at)
+    outcomes: dict[int, Sequence[Stored] | MailError] = {}
+    for run in runs.values():
+        outcomes.update(zip(run, _enter_run(step, [jobs[at] for at in run], boxes, relocate), strict=True))
+    return [outcomes[at] for at in range(len(jobs))]
+
+
+def _find_target(job: Delivered | Appended, boxes: dict[str, LockedMailbox]) -> tuple[str, str] | None:
+    """Mailbox and folder of a delivery that can be entered with others: a copy for one, whose octets nobody counts."""
+    if isinstance(job, Appended) or len(job.placements) != 1:
+        return None
+    one = job.placements[0]
+    return (one.mailbox, one.folder) if one.mailbox in boxes and boxes[one.mailbox].limit_octets is None else None
+
+
+def _enter_run(
+    step: Step, jobs: Sequence[Delivered | Appended], boxes: dict[str, LockedMailbox], relocate: Relocate | None
+) -> Sequence[Sequence[Stored] | MailError]:
+    """Several only where they have one target, and are refused for it or not at all."""
+    if len(jobs) == 1:
+        return [_enter(step, jobs[0], boxes, relocate)]
+    placed = [one for job in jobs if isinstance(job, Delivered) for one in job.placements]
+    return _enter_together(step, placed, boxes, relocate)
 
 
 def _lock(step: Step, jobs: Iterable[Delivered | Appended]) -> dict[str, LockedMailbox]:
@@ -55,6 +79,18 @@ def _lock(step: Step, jobs: Iterable[Delivered | Appended]) -> dict[str, LockedM
     if placed:
         step.lock_named(held, {one.folder for one in placed})
     return {mailbox.name: mailbox for mailbox in held}
+
+
+def _enter_together(
+    step: Step, placed: Sequence[Placed], boxes: dict[str, LockedMailbox], relocate: Relocate | None
+) -> Sequence[Sequence[Stored] | MailError]:
+    try:
+        folder = ensure_folder(step, boxes[placed[0].mailbox], placed[0].folder)
+        return [[stored] for stored in enter(step, folder, [one.message for one in placed], relocate)]
+    except (StorageFull, StorageDamaged):
+        raise
+    except MailError as error:
+        return [error] * len(placed)
 
 
 def _enter(
