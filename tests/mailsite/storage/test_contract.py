@@ -257,6 +257,32 @@ def test_one_refused_delivery_fails_no_other_that_shares_its_commit(storage):
     assert list(storage.uids(inbox_of(storage).id)) == [1, 2, 3]
 
 
+def test_deliveries_of_one_commit_each_get_their_own(storage):
+    """Held up behind another step they share a commit: to one folder, another, a mailbox with a limit, nobody."""
+    storage.set_quota("bob", 10_000)
+    places = [Placement("alice"), Placement("nobody"), Placement("alice", "Lists"), Placement("bob")] * 3
+    full = mail("too much", "x" * 20_000)
+    with storage.write():
+        asked = [
+            storage.deliver(Delivery(content(mail(f"{number}")), [place], NOON)) for number, place in enumerate(places)
+        ]
+        refused = storage.deliver(Delivery(content(full), [Placement("bob")], NOON))
+    for number, (place, done) in enumerate(zip(places, asked, strict=True)):
+        if place.mailbox == "nobody":
+            with pytest.raises(NoSuchMailbox):
+                done.result(30)
+            continue
+        [stored] = done.result(30)
+        assert stored.folder_id == storage.find_folder(place.mailbox, place.folder).id
+        assert read(storage, stored.folder_id, stored.uid) == mail(f"{number}")
+    with pytest.raises(MailboxFull):
+        refused.result(30)
+    for mailbox, folder in (("alice", "INBOX"), ("alice", "Lists"), ("bob", "INBOX")):
+        found = storage.find_folder(mailbox, folder)
+        assert (found.messages, found.unseen, list(storage.uids(found.id))) == (3, 3, [1, 2, 3])
+    assert not list(storage.verify())
+
+
 # Bells
 def test_every_committed_change_rings_its_folders(place):
     rung: list[Bell] = []
