@@ -34,13 +34,17 @@ def _end_of_header(block: bytearray) -> int:
     return min(found, default=0)
 
 
-def section_pieces(message: MessageReader, table: bytes, section: str, octets: int) -> Iterator[bytes]:
-    """A section in pieces of `octets`; empty for one the message does not have.  Raises BadInput for no section."""
+def check_section(section: str) -> Section:
+    """Raises BadInput for what is no section."""
     match = SECTION.fullmatch(section)
     if match is None:
         raise BadInput("section", "A message has no such part.")
-    wanted = Section(tuple(map(int, match[1].split("."))) if match[1] else (), Of(match[2] or ""))
-    extent = find_extent(by_section(unpack(table)), wanted)
+    return Section(tuple(map(int, match[1].split("."))) if match[1] else (), Of(match[2] or ""))
+
+
+def section_pieces(message: MessageReader, table: bytes, section: str, octets: int) -> Iterator[bytes]:
+    """A section in pieces of `octets`; empty for one the message does not have.  Raises BadInput for no section."""
+    extent = find_extent(by_section(unpack(table)), check_section(section))
     at, end = (extent.at, extent.at + extent.octets) if extent else (0, 0)
     while at < end and (piece := message.read(at, min(octets, end - at))):
         at += len(piece)

@@ -38,7 +38,7 @@ def open_source(parts: Runtime, account_id: int) -> MailSource:
         hosted = _hosted(db, account.owner_id if account else 0)
     storage = open_storage(parts, settings)
     ensure_mailbox(storage, hosted.name)
-    return StorageSource(storage, hosted.name, _bells_of(parts), parts.clock)
+    return StorageSource(storage, hosted.name, _bells_of(parts))
 
 
 def make_submitter(parts: Runtime, account: MailAccount) -> MailSubmitter:

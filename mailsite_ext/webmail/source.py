@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,12 +11,10 @@ from app.extension_api import (
     HEADER_FIELDS,
     ActionRefused,
     Applied,
-    Clock,
     Copy,
     Delta,
     Expunge,
     FlagState,
-    FolderFull,
     FolderMissing,
     FolderState,
     FolderStatus,
@@ -29,11 +26,13 @@ from app.extension_api import (
     SourceAction,
     StoreFlags,
 )
-from mailsite_ext.errors import MailboxFull
 from mailsite_ext.storage.bells import FolderBells
+from mailsite_ext.storage.catalogue_folders import folder_name
 from mailsite_ext.storage.engine import StorageEngine
-from mailsite_ext.storage.values import DELIMITER, Column, Content, FlagMode, StoredFolder
-from mailsite_ext.webmail.reading import header_of, section_pieces
+from mailsite_ext.storage.values import DELIMITER, Column, Content, FlagMode, FolderChanges, StoredFolder
+from mailsite_ext.webmail.chime import Chime
+from mailsite_ext.webmail.reading import check_section, header_of, section_pieces
+from mailsite_ext.webmail.refusals import check_flags, refusals_told
 
 NEW_AT_ONCE = 200
 CHUNK_MESSAGES = 500
@@ -47,13 +46,14 @@ class StorageSource:
     is_gmail = False
     can_idle = True
 
-    def __init__(self, storage: StorageEngine, mailbox: str, bells: FolderBells, clock: Clock) -> None:
+    def __init__(self, storage: StorageEngine, mailbox: str, bells: FolderBells) -> None:
         self._storage = storage
         self._mailbox = mailbox
         self._bells = bells
-        self._clock = clock
-        self._unlisten: Callable[[], None] | None = None
-        self._rung = -1
+        self._unlisten: Callable[[], None] = _nobody_listens
+        self._chime: Chime | None = None
+        self._told: dict[int, int] = {}
+        """Folder id → its MODSEQ when its changes were asked for last."""
 
     # Folders
 
@@ -61,20 +61,33 @@ class StorageSource:
         return [_remote_folder(folder) for folder in self._storage.folders(self._mailbox)]
 
     def create_folder(self, name: str) -> None:
-        self._storage.create_folder(self._mailbox, name)
+        with refusals_told():
+            folder = self._storage.create_folder(self._mailbox, name)
+            self._storage.subscribe(folder.id, subscribed=True)
 
     def rename_folder(self, name: str, new_name: str) -> None:
-        self._storage.rename_folder(self._folder(name).id, new_name)
+        with refusals_told():
+            self._storage.rename_folder(self._named(name).id, new_name)
 
     def delete_folder(self, name: str) -> None:
-        self._storage.delete_folder(self._folder(name).id)
+        with refusals_told():
+            self._storage.delete_folder(self._named(name).id)
 
     def subscribe(self, name: str, *, subscribed: bool) -> None:
-        self._storage.subscribe(self._folder(name).id, subscribed=subscribed)
+        with refusals_told():
+            self._storage.subscribe(self._named(name).id, subscribed=subscribed)
+
+    def _named(self, name: str) -> StoredFolder:
+        """A folder, or a name kept for those below it."""
+        with refusals_told():
+            found = self._storage.find_folder(self._mailbox, folder_name(name))
+        if found is None:
+            raise NoSuchFolder(name)
+        return found
 
     def _folder(self, name: str, uidvalidity: int | None = None) -> StoredFolder:
-        found = self._storage.find_folder(self._mailbox, name)
-        if found is None or not found.selectable:
+        found = self._named(name)
+        if not found.selectable:
             raise NoSuchFolder(name)
         if uidvalidity not in (None, found.uidvalidity):
             raise NoSuchMessage("the folder was made anew meanwhile")
@@ -84,10 +97,15 @@ class StorageSource:
 
     def changes(self, folder: str, since: FolderState | None, known: Sequence[int]) -> Delta:
         stored = self._folder(folder)
+        self._told[stored.id] = stored.highestmodseq
         is_reset = since is not None and since.uidvalidity != stored.uidvalidity
         if since is None or is_reset or since.highestmodseq is None:
             return self._everything(stored, [] if is_reset else known, is_reset=is_reset)
-        return self._since(stored, since.highestmodseq, known)
+        changes = self._storage.changes(stored.id, since.highestmodseq)
+        news = _News(changes, since.uidnext, known)
+        if news.are_whole:
+            return self._since(changes, news)
+        return self._everything(stored, known, is_reset=False)
 
     def _everything(self, stored: StoredFolder, known: Sequence[int], *, is_reset: bool) -> Delta:
         """All flags of known messages, the newest unknown ones, and the UIDs of the others."""
@@ -102,25 +120,21 @@ class StorageSource:
             flags={uid: state for uid, state in flags.items() if uid in known_uids},
             vanished=frozenset(known_uids - flags.keys()),
             new=self._messages(stored.id, unknown[:NEW_AT_ONCE]),
-            unfetched=sorted(unknown[NEW_AT_ONCE:]),
+            unfetched=unknown[NEW_AT_ONCE:],
         )
 
     def _flag_rows(self, stored: StoredFolder) -> Iterator[tuple[int, str, int]]:
         return self._storage.rows(stored.id, (Column.UID, Column.FLAGS, Column.MODSEQ))
 
-    def _since(self, stored: StoredFolder, modseq: int, known: Sequence[int]) -> Delta:
-        changes = self._storage.changes(stored.id, modseq)
-        changed = {uid: FlagState(_flags(words), at) for uid, at, words in changes.changed}
-        known_uids = _Known(known)
-        unknown = sorted((uid for uid in changed if uid not in known_uids), reverse=True)
+    def _since(self, changes: FolderChanges, news: _News) -> Delta:
         return Delta(
             _state(changes.folder),
             messages=changes.folder.messages,
             unseen=changes.folder.unseen,
-            flags={uid: state for uid, state in changed.items() if uid in known_uids},
-            vanished=frozenset(uid for uid in changes.vanished if uid in known_uids),
-            new=self._messages(stored.id, unknown[:NEW_AT_ONCE]),
-            unfetched=sorted(unknown[NEW_AT_ONCE:]),
+            flags=news.flags,
+            vanished=news.vanished,
+            new=self._messages(changes.folder.id, news.unknown[:NEW_AT_ONCE]),
+            unfetched=news.unknown[NEW_AT_ONCE:],
         )
 
     def headers(
@@ -156,6 +170,7 @@ class StorageSource:
     def stream(
         self, folder: str, uid: int, section: str, chunk_octets: int, uidvalidity: int | None = None
     ) -> Iterator[bytes]:
+        check_section(section)
         stored = self._folder(folder, uidvalidity)
         for (parts,) in self._storage.rows(stored.id, (Column.PARTS,), [uid]):
             with self._storage.open_message(stored.id, uid) as message:
@@ -166,10 +181,11 @@ class StorageSource:
     def previews(
         self, folder: str, wanted: Mapping[int, str], octets: int, uidvalidity: int | None = None
     ) -> Mapping[int, bytes]:
+        self._folder(folder, uidvalidity)
         found = {}
         for uid, section in wanted.items():
             with suppress(NoSuchMessage):
-                found[uid] = next(iter(self.stream(folder, uid, section, octets, uidvalidity)), b"")
+                found[uid] = next(self.stream(folder, uid, section, octets, uidvalidity), b"")
         return found
 
     # Changes
@@ -179,43 +195,34 @@ class StorageSource:
             stored = self._folder(action.folder, action.uidvalidity)
         except NoSuchMessage as error:
             raise ActionRefused(error.detail) from error
-        match action:
-            case StoreFlags():
-                return self._store(stored, action)
-            case Expunge():
-                self._storage.expunge(stored.id, action.uids, only_deleted=False)
-                return Applied()
-            case Move() | Copy():
-                return self._carry(stored, action)
+        with refusals_told():
+            match action:
+                case StoreFlags():
+                    return self._store(stored, action)
+                case Expunge():
+                    self._storage.expunge(stored.id, action.uids, only_deleted=False)
+                    return Applied()
+                case Move() | Copy():
+                    return self._carry(stored, action)
         raise ActionRefused("there are no labels here")
 
     def _store(self, stored: StoredFolder, action: StoreFlags) -> Applied:
         for mode, flags in ((FlagMode.ADD, action.add), (FlagMode.REMOVE, action.remove)):
             if flags:
-                self._storage.store_flags(stored.id, action.uids, mode, flags)
+                self._storage.store_flags(stored.id, action.uids, mode, check_flags(flags))
         return Applied()
 
     def _carry(self, stored: StoredFolder, action: Move | Copy) -> Applied:
-        target = self._storage.find_folder(self._mailbox, action.target)
-        if target is None:
-            raise FolderMissing(action.target)
         carry = self._storage.move if isinstance(action, Move) else self._storage.copy
-        try:
-            copied = carry(stored.id, action.uids, target.id)
-        except MailboxFull as error:
-            raise FolderFull(error.detail) from error
+        copied = carry(stored.id, action.uids, self._target(action.target).id)
         return Applied(dict(zip(copied.source, copied.target, strict=True)), copied.uidvalidity)
 
     def append(
         self, folder: str, message: bytes, flags: Iterable[str], received_at: datetime | None = None
     ) -> int | None:
-        content = Content(message, len(message))
-        try:
-            (stored,) = self._storage.append(
-                self._target(folder).id, [(content, frozenset(flags), received_at)]
-            ).result()
-        except MailboxFull as error:
-            raise FolderFull(error.detail) from error
+        new = (Content(message, len(message)), check_flags(flags), received_at)
+        with refusals_told():
+            (stored,) = self._storage.append(self._target(folder).id, [new]).result()
         return stored.uid
 
     def _target(self, name: str) -> StoredFolder:
@@ -233,22 +240,23 @@ class StorageSource:
     # Waiting for news
 
     def start_watching(self, folder: str) -> int:
+        """Rung already where something came since the folder's changes were asked for."""
         self.stop_watching()
-        self._rung = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._unlisten = self._bells.listen(self._folder(folder).id, _ringer(self._rung))
-        return self._rung
+        stored = self._folder(folder)
+        self._chime = chime = Chime()
+        self._unlisten = self._bells.listen(stored.id, chime.ring)
+        if self._storage.get_folder(stored.id).highestmodseq != self._told.get(stored.id, stored.highestmodseq):
+            chime.ring()
+        return chime.descriptor
 
     def has_news(self) -> bool:
-        try:
-            return os.eventfd_read(self._rung) > 0
-        except BlockingIOError:
-            return False
+        return self._chime is not None and self._chime.heard()
 
     def stop_watching(self) -> None:
-        if self._unlisten is not None:
+        chime, self._chime = self._chime, None
+        if chime is not None:
             self._unlisten()
-            self._unlisten = None
-            os.close(self._rung)
+            chime.close()
 
     def noop(self) -> None:
         """There is no connection to keep."""
@@ -257,23 +265,32 @@ class StorageSource:
         self.stop_watching()
 
 
-def _ringer(descriptor: int) -> Callable[[], None]:
-    def ring() -> None:
-        with suppress(OSError):  # nobody watches any more
-            os.eventfd_write(descriptor, 1)
-
-    return ring
+def _nobody_listens() -> None: ...
 
 
-class _Known:
-    """Is a UID among many that are sorted?  They may be a view on SQL: only searched, never gone through."""
+class _News:
+    """What changed in a folder, told apart by what the mirror knows.
 
-    def __init__(self, uids: Sequence[int]) -> None:
-        self._uids = uids
+    A message at or above the UIDNEXT of then is new; the UIDs that are known are read only where an older one changed,
+    so new mail costs the same in a folder of any size.
+    """
 
-    def __contains__(self, uid: int) -> bool:
-        at = bisect_left(self._uids, uid)
-        return at < len(self._uids) and self._uids[at] == uid
+    def __init__(self, changes: FolderChanges, uidnext: int, known: Sequence[int]) -> None:
+        self._known = known
+        self._uidnext = uidnext
+        flags = {uid: FlagState(_flags(words), modseq) for uid, modseq, words in changes.changed}
+        self.flags = {uid: state for uid, state in flags.items() if self._knows(uid)}
+        self.vanished = frozenset(uid for uid in changes.vanished if self._knows(uid))
+        self.unknown = sorted(flags.keys() - self.flags.keys(), reverse=True)
+        mirrored = len(known) - len(self.vanished) + len(self.unknown)
+        self.are_whole = mirrored == changes.folder.messages
+        """False: the mirror lacks older messages, as a first sync was broken off."""
+
+    def _knows(self, uid: int) -> bool:
+        if uid >= self._uidnext:
+            return False
+        at = bisect_left(self._known, uid)
+        return at < len(self._known) and self._known[at] == uid
 
 
 def _state(stored: StoredFolder) -> FolderState:
