@@ -30,9 +30,9 @@ def store(account: Account, command: Store) -> Iterator[bytes]:
     )
     if result.changed:
         yield from tell_keywords(view, account.storage.get_folder(view.folder_id))
-    is_alone = result.modseq == view.modseq + 1  # else others changed flags that .SILENT would keep from the client
+    is_alone = result.step == view.modseq + 1  # else others changed flags that .SILENT would keep from the client
     yield _stored(account, view, command, result)
-    own_modseq = result.modseq if is_alone or not command.is_silent else 0
+    own_modseq = result.step if is_alone or not command.is_silent else 0
     yield from tell_news(account, expunges=command.is_uid, own_modseq=own_modseq)
     modified = result.modified if command.is_uid else view.numbers_of(result.modified)
     code = f"MODIFIED {compact(modified).decode()}" if modified else "EXPUNGEISSUED" if view.gone else ""

@@ -95,7 +95,7 @@ def _mark_seen(account: Account, view: View, uids: Uids, items: Iterable[FetchIt
     if not reads or view.is_read_only or not uids:
         return 0, False
     marked = account.storage.store_flags(view.folder_id, uids, FlagMode.ADD, frozenset({SEEN}))
-    return marked.modseq, bool(marked.changed)
+    return marked.step, bool(marked.changed)
 
 
 def _items(account: Account, command: Fetch, *, marked: bool) -> Sequence[FetchItem]:

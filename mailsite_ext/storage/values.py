@@ -171,6 +171,11 @@ class FlagResult:
     modified: Uids
     flags: Mapping[int, str] = field(default_factory=dict)  # of every message asked about that is not `modified`
 
+    @property
+    def step(self) -> int:
+        """The MODSEQ of what this changed; 0: nothing changed, and the folder's `modseq` may be somebody else's step."""
+        return self.modseq if self.changed else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Expunged:

@@ -155,6 +155,16 @@ def test_silent_stores_keep_nothing_of_others_from_the_client(mail, maps):
     assert say(two, "c STORE 1 +FLAGS.SILENT (\\Seen)")[0] == "* 1 FETCH (FLAGS (\\Flagged \\Seen))"
 
 
+@pytest.mark.parametrize("command", ["STORE 1 +FLAGS (\\Seen)", "STORE 1 +FLAGS.SILENT (\\Seen)", "FETCH 1 BODY[]"])
+def test_what_changes_nothing_hides_no_delivery_of_that_moment(mail, maps, command):
+    store(mail)
+    one = session(mail, maps)
+    say(one, "b STORE 1 +FLAGS.SILENT (\\Seen)")
+    store(mail)  # one step, as a STORE would have been
+    assert "* 2 EXISTS" in say(one, f"c {command}")
+    assert list(session(mail, maps).view.uids) == [1, 2]
+
+
 def test_a_folder_that_is_removed_says_bye(mail, maps):
     say(session(mail, maps), "b CREATE Work/Deep")
     account = session(mail, maps)
