@@ -173,7 +173,7 @@ class FlagResult:
 
     @property
     def step(self) -> int:
-        """The MODSEQ of what this changed; 0: nothing changed, and the folder's `modseq` may be somebody else's step."""
+        """The MODSEQ of what this changed; 0: nothing changed, and `modseq` may be somebody else's step."""
         return self.modseq if self.changed else 0
 
 
