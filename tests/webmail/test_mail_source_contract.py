@@ -137,8 +137,9 @@ class Account:
     def open(self) -> MailSource:
         """The source anew, as the engine opens another session."""
         self.source.close()
-        self.source = source_of(self.server, self.user, self.context)
-        return self.source
+        fresh: MailSource = source_of(self.server, self.user, self.context)
+        self.source = fresh
+        return fresh
 
     context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 

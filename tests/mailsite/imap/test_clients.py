@@ -67,7 +67,7 @@ def tool(name: str) -> str:
 
 
 def run(*words: str, **more) -> str:
-    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60, **more).stdout
+    return str(subprocess.run(words, capture_output=True, text=True, check=True, timeout=60, **more).stdout)
 
 
 def test_imaplib(host):

@@ -56,12 +56,14 @@ class Server:
 
     def kick(self, _user: MailUser) -> None:
         connections = self.running.servers["imaps"].connections
-        self.running.loop.call_soon_threadsafe(lambda: [each.abort() for each in list(connections)])
+        for each in list(connections):
+            self.running.loop.call_soon_threadsafe(each.abort)
 
 
 @pytest.fixture
 def context(authority) -> ssl.SSLContext:
-    return authority.client_context()
+    made: ssl.SSLContext = authority.client_context()
+    return made
 
 
 @pytest.fixture

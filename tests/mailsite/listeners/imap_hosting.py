@@ -21,10 +21,10 @@ from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.imap import TOO_MANY, Access
 from mailsite_ext.listeners.serve import Peers, Server
 from mailsite_ext.listeners.turns import Turns
-from mailsite_ext.settings.posture import ListenerRole, TlsMode
+from mailsite_ext.settings.posture import ListenerRole, SignIn, TlsMode
 from mailsite_ext.storage.bells import FolderBells
 from mailsite_ext.storage.engine import StorageEngine
-from tests.mailsite.listeners.hosting import RECEPTION, People, SignIn
+from tests.mailsite.listeners.hosting import RECEPTION, People
 
 IMAP = replace(RECEPTION, roles=frozenset({ListenerRole.IMAP}), sign_in=SignIn.ANYBODY, sign_in_in_clear=True)
 SPECS = {

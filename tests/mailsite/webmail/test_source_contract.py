@@ -35,7 +35,7 @@ class Storage:
     engine: StorageEngine
 
     def source(self) -> StorageSource:
-        return StorageSource(self.engine, MAILBOX, self.bells)
+        return StorageSource(self.engine, MAILBOX, lambda: self.bells)
 
     def deliver(self, mailbox: str, octets: bytes, folder: str = "INBOX") -> None:
         octets = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
@@ -50,8 +50,9 @@ class StorageAccount(contract.Account):
 
     def open(self) -> StorageSource:
         self.source.close()
-        self.source = self.server.source()
-        return self.source
+        fresh: StorageSource = self.server.source()
+        self.source = fresh
+        return fresh
 
 
 @pytest.fixture(params=KINDS)

@@ -37,8 +37,13 @@ def test_what_storing_raises_ends_the_reading():
     def store(_batch: int) -> None:
         raise ConnectionLost("gone")
 
+    def reading():
+        for number in range(10):
+            read.append(number)
+            yield number
+
     with pytest.raises(ConnectionLost):
-        store_while_reading((read.append(number) or number for number in range(10)), store)
+        store_while_reading(reading(), store)
     assert len(read) < 4
 
 
