@@ -8,14 +8,16 @@ import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
-from flask import Flask, g
 from sqlalchemy import event
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -133,6 +135,7 @@ def _set_pragmas(connection: DBAPIConnection, _record: object) -> None:
 
 def init_app(app: Flask, public: Database) -> None:
     """Give each request a session on the public database, `g.db`, closed when the request ends."""
+    from flask import g  # pages alone
 
     @app.before_request
     def open_session() -> None:

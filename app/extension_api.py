@@ -2,26 +2,19 @@
 
 An extension package has `register(host: Host) -> None`, called once for each application that is made.  Nothing else
 of `app` is promised; import-linter holds the extension to it.
+
+What belongs to pages and to the engine is loaded when it is first asked for: a listener's process needs none of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from click import Command
-from flask import Blueprint, Flask
-
-from app import extensions
-from app.accounts.models import Auth, Identity, MailAccount
-from app.accounts.service import add_hosted_account
 from app.bus import Bell, Bus, Topic
 from app.clock import Clock
 from app.config import Config
 from app.db import Base, Database, UtcDateTime, row_count
-from app.engine.account_jobs import JOBS, AccountJob
-from app.engine.desk import Desk
-from app.engine.sources import KINDS, OpenSource, SourceKind
 from app.errors import (
     ActionRefused,
     BadInput,
@@ -42,17 +35,15 @@ from app.errors import (
     TimedOut,
     TooManyAttempts,
 )
+from app.logs import set_up as set_up_logs
 from app.machines.child import tell_failure, tell_ready
-from app.machines.kinds import ServiceKind, flask_command
 from app.machines.logs import MAIL_LOG, MailLog, log_file
 from app.mail_services.modes import SWITCHES, Mode, Switches
 from app.mail_services.service import current_mode
 from app.messages import decode
-from app.mirror.models import Folder as MirroredFolder
-from app.outbox.submitter import Envelope, MailSubmitter, Reply
-from app.outbox.submitters import SUBMITTERS
 from app.resolver import Answer, Outcome, Resolver
 from app.runtime import Runtime, runtime
+from app.runtime import build as build_runtime
 from app.sources import (
     HEADER_FIELDS,
     Applied,
@@ -72,19 +63,30 @@ from app.sources import (
 )
 from app.users.models import User, UserRole, UserState
 from app.users.passwords import check_password as check_login_password
-from app.users.settings_views import require_sign_in
-from app.users.settings_views import side as settings_side
 from app.users.throttle import Limit as AttemptLimit
 from app.users.throttle import account_key, check_limits, count_attempt
 from app.users.throttle import forget as forget_attempt
 from app.vault.keyring import server_secret
 from app.vault.secretbox import Vault
-from app.web.admin import bp as admin_pages
-from app.web.admin import require_admin
-from app.web.admin import side as admin_side
-from app.web.forms import choices, text_of, tidy
-from app.web.sections import Entry
-from app.web.settings_section import SettingsSection
+
+if TYPE_CHECKING:
+    from app.accounts.models import Auth, Identity, MailAccount
+    from app.accounts.service import add_hosted_account
+    from app.engine.account_jobs import AccountJob
+    from app.engine.desk import Desk
+    from app.engine.sources import SourceKind
+    from app.extension_host import Host
+    from app.machines.kinds import ServiceKind
+    from app.mirror.models import Folder as MirroredFolder
+    from app.outbox.submitter import Envelope, MailSubmitter, Reply
+    from app.users.settings_views import require_sign_in
+    from app.users.settings_views import side as settings_side
+    from app.web.admin import bp as admin_pages
+    from app.web.admin import require_admin
+    from app.web.admin import side as admin_side
+    from app.web.forms import choices, text_of, tidy
+    from app.web.sections import Entry
+    from app.web.settings_section import SettingsSection
 
 __all__ = [
     "HEADER_FIELDS",
@@ -160,13 +162,13 @@ __all__ = [
     "add_hosted_account",
     "admin_pages",
     "admin_side",
+    "build_runtime",
     "check_limits",
     "check_login_password",
     "choices",
     "count_attempt",
     "current_mode",
     "decode",
-    "flask_command",
     "forget_attempt",
     "log_file",
     "require_admin",
@@ -174,6 +176,7 @@ __all__ = [
     "row_count",
     "runtime",
     "server_secret",
+    "set_up_logs",
     "settings_side",
     "tell_failure",
     "tell_ready",
@@ -181,54 +184,38 @@ __all__ = [
     "tidy",
 ]
 
+_LOADED_LATER = {
+    "AccountJob": "app.engine.account_jobs:AccountJob",
+    "Auth": "app.accounts.models:Auth",
+    "Desk": "app.engine.desk:Desk",
+    "Entry": "app.web.sections:Entry",
+    "Envelope": "app.outbox.submitter:Envelope",
+    "Host": "app.extension_host:Host",
+    "Identity": "app.accounts.models:Identity",
+    "MailAccount": "app.accounts.models:MailAccount",
+    "MailSubmitter": "app.outbox.submitter:MailSubmitter",
+    "MirroredFolder": "app.mirror.models:Folder",
+    "Reply": "app.outbox.submitter:Reply",
+    "ServiceKind": "app.machines.kinds:ServiceKind",
+    "SettingsSection": "app.web.settings_section:SettingsSection",
+    "SourceKind": "app.engine.sources:SourceKind",
+    "add_hosted_account": "app.accounts.service:add_hosted_account",
+    "admin_pages": "app.web.admin:bp",
+    "admin_side": "app.web.admin:side",
+    "choices": "app.web.forms:choices",
+    "require_admin": "app.web.admin:require_admin",
+    "require_sign_in": "app.users.settings_views:require_sign_in",
+    "settings_side": "app.users.settings_views:side",
+    "text_of": "app.web.forms:text_of",
+    "tidy": "app.web.forms:tidy",
+}
+"""Where they are, as module:name."""
 
-@dataclass(frozen=True, slots=True)
-class Host:
-    """The application an extension registers with."""
 
-    flask: Flask
-    runtime: Runtime
-    registry: extensions.Registry
-
-    @classmethod
-    def of(cls, app: Flask) -> Host:
-        return cls(app, app.extensions["satchel"], app.extensions[extensions.KEY])
-
-    def add_blueprint(self, blueprint: Blueprint) -> None:
-        self.flask.register_blueprint(blueprint)
-
-    def add_command(self, command: Command) -> None:
-        """A command, or a group of them, of `flask`."""
-        self.flask.cli.add_command(command)
-
-    def add_migrations(self, branch: str) -> None:
-        """Revisions in migrations/versions/<branch>, for tables named <branch>_… in the public database."""
-        self.registry.branches.append(branch)
-
-    def add_settings_section(self, section: Callable[[], SettingsSection]) -> None:
-        """A part of the Mail Services form; `section` makes one for a request."""
-        self.registry.settings_sections.append(section)
-
-    def add_admin_entry(self, entry: Callable[[], Entry | None]) -> None:
-        """A page of the extension in the side navigation of Administration; None: not in this mode."""
-        self.registry.admin_entries.append(entry)
-
-    def add_settings_entry(self, entry: Callable[[], Entry | None]) -> None:
-        """A page of the extension in the side navigation of Settings; None: not in this mode."""
-        self.registry.settings_entries.append(entry)
-
-    def add_service(self, kind: ServiceKind) -> None:
-        """A kind of service that agents start and stop on machines, and Manage Machines shows."""
-        self.registry.services[kind.name] = kind
-
-    def add_mail_source(self, name: str, runs: Callable[[Switches], bool], open_source: OpenSource) -> None:
-        """Accounts whose `source` is `name` are read through `open_source`, in the modes that `runs` allows."""
-        KINDS[name] = SourceKind(runs, open_source)
-
-    def add_account_job(self, name: str, job: AccountJob) -> None:
-        """Work the engine does for accounts on their bulk sessions, step by step."""
-        JOBS[name] = job
-
-    def add_submitter(self, name: str, make: Callable[[Runtime, MailAccount], MailSubmitter]) -> None:
-        """Accounts whose `source` is `name` send through what `make` makes."""
-        SUBMITTERS[name] = make
+def __getattr__(name: str) -> object:
+    if name not in _LOADED_LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, own_name = _LOADED_LATER[name].partition(":")
+    found: object = getattr(import_module(module), own_name)
+    globals()[name] = found
+    return found

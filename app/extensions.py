@@ -42,7 +42,7 @@ def load(app: Flask, wanted: str | None) -> None:
 
 
 def _register(app: Flask, name: str, *, required: bool) -> bool:
-    from app.extension_api import Host  # it names what the whole application offers, this module included
+    from app.extension_host import Host  # it fills the registry of this module
 
     try:
         module = importlib.import_module(name)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from flask import Flask, current_app
+from typing import TYPE_CHECKING
 
 from app.bus import Bus
 from app.bus.unix import UnixBus
@@ -14,6 +13,9 @@ from app.db import Database
 from app.resolver import DnsResolver, Resolver
 from app.vault.keyring import open_vault
 from app.vault.secretbox import Vault
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 @dataclass(frozen=True)
@@ -64,5 +66,7 @@ def init_app(app: Flask, runtime: Runtime) -> None:
 
 def runtime() -> Runtime:
     """The runtime of the current app."""
+    from flask import current_app  # listeners, which are no web application, load no Flask
+
     found: Runtime = current_app.extensions["satchel"]
     return found

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from app.extension_api import Host
-from mailsite_ext.cli import register_commands
-from mailsite_ext.domains import register_domains
-from mailsite_ext.importing import register_importing
-from mailsite_ext.settings import register_settings
-from mailsite_ext.webmail.register import register_webmail
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.extension_api import Host
 
 
 def register(host: Host) -> None:
     """Read top to bottom: what hosting adds to the webmail."""
+    from mailsite_ext.cli import register_commands  # pages and commands: a listener's process loads none of them
+    from mailsite_ext.domains import register_domains
+    from mailsite_ext.importing import register_importing
+    from mailsite_ext.settings import register_settings
+    from mailsite_ext.webmail.register import register_webmail
+
     host.add_migrations("mailsite")
     register_settings(host)
     register_domains(host)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +9,6 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from app.mail_services.modes import Switches
-
-
-def flask_command(*words: str) -> Sequence[str]:
-    """The command line of `flask --app wsgi …`, in this interpreter."""
-    return (sys.executable, "-m", "flask", "--app", "wsgi", *words)
 
 
 def _nothing(_db: Session) -> Mapping[str, str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from app.extension_api import Host
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.extension_api import Host
 
 
 def register_domains(host: Host) -> None:

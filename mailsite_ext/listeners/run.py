@@ -1,4 +1,4 @@
-"""A listener's process: `flask mailsite smtp` and `flask mailsite imap`, from the settings to the last connection."""
+"""A listener's process: `python -m mailsite_ext.listeners smtp` or `imap`, from the settings to the last connection."""
 
 from __future__ import annotations
 

@@ -15,13 +15,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 
 from mailsite_ext.errors import StorageDamaged, StorageFull
 
 Row = tuple[Any, ...]
 FULL_SQLITE = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE")
+
+FULL_POSTGRES = "53100"  # disk_full; psycopg itself is loaded by those who use it
 
 
 class Link:
@@ -106,8 +107,10 @@ def database_faults() -> Iterator[None]:
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR")):
             raise StorageDamaged(str(error)) from error
         raise
-    except psycopg.errors.DiskFull as error:
-        raise StorageFull(str(error)) from error
+    except Exception as error:
+        if getattr(error, "sqlstate", None) == FULL_POSTGRES:
+            raise StorageFull(str(error)) from error
+        raise
 
 
 @contextlib.contextmanager
