@@ -14,6 +14,7 @@ from app.engine.account_jobs import JOBS, AccountJob
 from app.engine.sources import KINDS, OpenSource, SourceKind
 from app.machines.kinds import ServiceKind
 from app.mail_services.modes import Switches
+from app.mirror.nearby import READERS
 from app.outbox.submitter import MailSubmitter
 from app.outbox.submitters import SUBMITTERS
 from app.runtime import Runtime
@@ -63,6 +64,10 @@ class Host:
     def add_mail_source(self, name: str, runs: Callable[[Switches], bool], open_source: OpenSource) -> None:
         """Accounts whose `source` is `name` are read through `open_source`, in the modes that `runs` allows."""
         KINDS[name] = SourceKind(runs, open_source)
+
+    def add_nearby_bodies(self, name: str, open_source: OpenSource) -> None:
+        """Mail of accounts whose `source` is `name` lies on this machine: any process reads it by `open_source`."""
+        READERS[name] = open_source
 
     def add_account_job(self, name: str, job: AccountJob) -> None:
         """Work the engine does for accounts on their bulk sessions, step by step."""

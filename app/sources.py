@@ -205,7 +205,7 @@ class MailSource(Protocol):
 
     @property
     def caches_bodies(self) -> bool:
-        """False: bodies are as near as the mirror, so nothing is cached or prefetched."""
+        """False: bodies are as near as the mirror, so none is fetched before it is asked for; first words are."""
         ...
 
     @property

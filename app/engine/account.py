@@ -164,7 +164,7 @@ class AccountWork:
             sync.fetch_inbox(self.desk, source, inbox, delta.state.uidvalidity)
         health.note_success(self.desk)
         self._fetch_rest(inbox, more=bool(delta.unfetched))
-        if source.caches_bodies and (delta.new or is_first_look):
+        if delta.new or is_first_look:
             self._seats.put(
                 self._bulk, "prefetch", Rank.PREFETCH, lambda bulk: bodies.prefetch(self.desk, bulk, inbox.id, view_id)
             )
@@ -206,10 +206,10 @@ class AccountWork:
         if folder is not None:
             delta = sync.sync_folder(self.desk, source, folder, folder.state)
             self._fetch_rest(folder, more=bool(delta.unfetched))
-            self._preview(source, folder_id)
+            self._preview(folder_id)
 
-    def _preview(self, source: MailSource, folder_id: int) -> None:
-        if source.caches_bodies and folder_id != self._watched_id:
+    def _preview(self, folder_id: int) -> None:
+        if folder_id != self._watched_id:
             key = f"previews {folder_id}"
             self._seats.put(
                 self._bulk, key, Rank.PREFETCH, lambda bulk: bodies.fetch_previews(self.desk, bulk, folder_id)
@@ -239,7 +239,7 @@ class AccountWork:
         backfill = self._backfills.setdefault(folder_id, Backfill(self.desk, folder))
         goes_on = backfill.step(source)
         if folder.state is None:
-            self._preview(source, folder_id)
+            self._preview(folder_id)
         if goes_on:
             self._put_older(folder_id, older_rank(is_watched=folder_id == self._watched_id))
         else:

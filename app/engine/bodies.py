@@ -160,13 +160,14 @@ def _store(desk: Desk, message: Message, section: str, chunks: Iterable[bytes]) 
 def prefetch(desk: Desk, source: MailSource, folder_id: int, view_id: int | None = None) -> None:
     """For the folder new mail comes into: first words of its newest messages, then texts of the newest unread ones.
 
+    No texts of a source whose bodies are not cached.
     `view_id` is the inbox among Gmail's views of that folder: what is opened first, and unread ones are read there.
     """
     fetch_previews(desk, source, folder_id, PREVIEWED)
     if view_id is not None:
         fetch_previews(desk, source, folder_id, PREVIEWED_ELSEWHERE, view_id)
         desk.ring(Topic.FOLDER, view_id)
-    for asked in _newest_unread(desk, folder_id, view_id):
+    for asked in _newest_unread(desk, folder_id, view_id) if source.caches_bodies else ():
         try:
             fetched = _fetch(desk, source, asked)
             with desk.session() as db:

@@ -15,7 +15,7 @@ from app.messages import decode
 from app.messages.parse import parse
 from app.messages.parts import Part, find_part
 from app.messages.render import wanted_sections
-from app.mirror import bodies, wanted
+from app.mirror import bodies, nearby, wanted
 from app.mirror.models import Message
 from app.runtime import Runtime
 
@@ -84,7 +84,9 @@ def load_header(parts: Runtime, db: Session, message: Message) -> list[tuple[str
 
 
 def _open_section(parts: Runtime, db: Session, message: Message, section: str) -> Iterator[bytes]:
-    """A section in pieces.  It is in the cache before the first one is asked for, so faults come as pages."""
+    """A section in pieces.  It is at hand before the first one is asked for, so faults come as pages."""
+    if (near := nearby.find_nearby(parts, db, message)) is not None:
+        return near.pieces(section)
     wanted.fetch_sections(parts, db, message, [section])
     if not bodies.is_cached(db, message, section):
         raise NotFound

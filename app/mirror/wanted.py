@@ -1,4 +1,4 @@
-"""Sections a page needs now: from the cache, else asked of the engine and waited for."""
+"""Sections a page needs now: read where they lie, if nearby; from the cache; else asked of the engine and waited for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app import errors
 from app.bus import Bell, Topic
 from app.errors import EngineSilent, MailError, NoSuchMessage
-from app.mirror import bodies
+from app.mirror import bodies, nearby
 from app.mirror.models import BodyRequest, Message, RequestState
 from app.runtime import Runtime
 from app.web.bells import Ear, listener_on
@@ -34,6 +34,8 @@ def get_sections(
     Waits for what is not cached with no database connection held.  Raises EngineSilent after `timeout_s`, NoSuchMessage
     when the message is gone, or what the engine ran into.
     """
+    if (near := nearby.find_nearby(parts, db, message)) is not None:
+        return near.sections(sections)
     found = bodies.cached_sections(db, parts.vault, message, sections)
     missing = [section for section in sections if section not in found]
     if missing:

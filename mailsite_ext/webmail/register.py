@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -22,11 +24,13 @@ from mailsite_ext.webmail.source import StorageSource
 from mailsite_ext.webmail.submitter import LocalSubmitter
 
 _lock = threading.Lock()
-_bells: dict[int, FolderBells] = {}
+_bells: dict[tuple[int, int], tuple[Runtime, FolderBells]] = {}
+"""By process and runtime, which is kept: its number would be given again."""
 
 
 def register_webmail(host: Host) -> None:
     host.add_mail_source(SOURCE, lambda switches: switches.hosting, open_source)
+    host.add_nearby_bodies(SOURCE, open_source)
     host.add_submitter(SOURCE, make_submitter)
 
 
@@ -38,7 +42,7 @@ def open_source(parts: Runtime, account_id: int) -> MailSource:
         hosted = _hosted(db, account.owner_id if account else 0)
     storage = open_storage(parts, settings)
     ensure_mailbox(storage, hosted.name)
-    return StorageSource(storage, hosted.name, _bells_of(parts))
+    return StorageSource(storage, hosted.name, partial(_bells_of, parts))
 
 
 def make_submitter(parts: Runtime, account: MailAccount) -> MailSubmitter:
@@ -61,6 +65,7 @@ def _hosted(db: Session, user_id: int) -> Hosted:
 def _bells_of(parts: Runtime) -> FolderBells:
     """One ear on the bus for all mailboxes of the process."""
     with _lock:
-        if id(parts) not in _bells:
-            _bells[id(parts)] = FolderBells(parts.bus)
-        return _bells[id(parts)]
+        key = (os.getpid(), id(parts))
+        if key not in _bells:
+            _bells[key] = parts, FolderBells(parts.bus)
+        return _bells[key][1]

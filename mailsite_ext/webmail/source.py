@@ -46,7 +46,8 @@ class StorageSource:
     is_gmail = False
     can_idle = True
 
-    def __init__(self, storage: StorageEngine, mailbox: str, bells: FolderBells) -> None:
+    def __init__(self, storage: StorageEngine, mailbox: str, bells: Callable[[], FolderBells]) -> None:
+        """`bells` gives the process's ear on the bus, which only watching needs."""
         self._storage = storage
         self._mailbox = mailbox
         self._bells = bells
@@ -181,11 +182,10 @@ class StorageSource:
     def previews(
         self, folder: str, wanted: Mapping[int, str], octets: int, uidvalidity: int | None = None
     ) -> Mapping[int, bytes]:
-        self._folder(folder, uidvalidity)
-        found = {}
-        for uid, section in wanted.items():
-            with suppress(NoSuchMessage):
-                found[uid] = next(self.stream(folder, uid, section, octets, uidvalidity), b"")
+        stored, found = self._folder(folder, uidvalidity), {}
+        for uid, parts in self._storage.rows(stored.id, (Column.UID, Column.PARTS), sorted(wanted)):
+            with suppress(NoSuchMessage), self._storage.open_message(stored.id, uid) as message:
+                found[uid] = next(section_pieces(message, parts, wanted[uid], octets), b"")
         return found
 
     # Changes
@@ -244,7 +244,7 @@ class StorageSource:
         self.stop_watching()
         stored = self._folder(folder)
         self._chime = chime = Chime()
-        self._unlisten = self._bells.listen(stored.id, chime.ring)
+        self._unlisten = self._bells().listen(stored.id, chime.ring)
         if self._storage.get_folder(stored.id).highestmodseq != self._told.get(stored.id, stored.highestmodseq):
             chime.ring()
         return chime.descriptor
