@@ -101,7 +101,7 @@ class MailHost:
                 process.wait(30)
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", "mailsite", name]
+        command = [sys.executable, "-m", "mailsite_ext.listeners", name]
         return subprocess.Popen(command, env=self.environment)
 
 
