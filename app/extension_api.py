@@ -74,7 +74,6 @@ if TYPE_CHECKING:
     from app.accounts.service import add_hosted_account
     from app.engine.account_jobs import AccountJob
     from app.engine.desk import Desk
-    from app.engine.sources import SourceKind
     from app.extension_host import Host
     from app.machines.kinds import ServiceKind
     from app.mirror.models import Folder as MirroredFolder
@@ -145,7 +144,6 @@ __all__ = [
     "ServiceKind",
     "SettingsSection",
     "SourceAction",
-    "SourceKind",
     "StoreFlags",
     "SubmissionDeferred",
     "SubmissionRefused",
@@ -198,7 +196,6 @@ _LOADED_LATER = {
     "Reply": "app.outbox.submitter:Reply",
     "ServiceKind": "app.machines.kinds:ServiceKind",
     "SettingsSection": "app.web.settings_section:SettingsSection",
-    "SourceKind": "app.engine.sources:SourceKind",
     "add_hosted_account": "app.accounts.service:add_hosted_account",
     "admin_pages": "app.web.admin:bp",
     "admin_side": "app.web.admin:side",

@@ -11,8 +11,9 @@ from flask import Blueprint, Flask
 from app import extensions
 from app.accounts.models import MailAccount
 from app.engine.account_jobs import JOBS, AccountJob
-from app.engine.sources import KINDS, OpenSource, SourceKind
+from app.engine.sources import OPENERS, OpenSource
 from app.machines.kinds import ServiceKind
+from app.mail_services.awake import AWAKE
 from app.mail_services.modes import Switches
 from app.mirror.nearby import READERS
 from app.outbox.submitter import MailSubmitter
@@ -63,7 +64,7 @@ class Host:
 
     def add_mail_source(self, name: str, runs: Callable[[Switches], bool], open_source: OpenSource) -> None:
         """Accounts whose `source` is `name` are read through `open_source`, in the modes that `runs` allows."""
-        KINDS[name] = SourceKind(runs, open_source)
+        AWAKE[name], OPENERS[name] = runs, open_source
 
     def add_nearby_bodies(self, name: str, open_source: OpenSource) -> None:
         """Mail of accounts whose `source` is `name` lies on this machine: any process reads it by `open_source`."""

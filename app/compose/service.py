@@ -18,6 +18,7 @@ from app.compose.build import lines_of
 from app.compose.models import Draft, DraftAttachment, DraftKind
 from app.db import row_count
 from app.errors import DraftConflict, NotFound
+from app.mail_services.awake import is_awake
 
 FILE_AFTER = timedelta(seconds=20)  # a draft is in the Drafts folder 30 s after a change; the engine needs some of them
 MAX_FIELD = 65_536  # characters of To, Cc, Bcc
@@ -52,8 +53,9 @@ NOTHING = Answers()
 
 
 def identities(db: Session, user_id: int) -> Sequence[Identity]:
-    """Whom a person may write as, in the order of their accounts."""
+    """Whom a person may write as, in the order of their accounts; not from accounts that sleep in this mode."""
     mine = select(Identity).join(Identity.account).where(MailAccount.owner_id == user_id)
+    mine = mine.where(is_awake())
     ordered = mine.order_by(MailAccount.position, MailAccount.id, Identity.position, Identity.id)
     return db.scalars(ordered.options(joinedload(Identity.account))).all()
 

@@ -21,8 +21,9 @@ from app.engine.desk import BulkGap, Desk
 from app.engine.idle import Watcher
 from app.engine.jobs import Lane, Pools
 from app.engine.leases import Lease
-from app.engine.sources import OpenSource, connection_facts, open_source, runnable_sources
+from app.engine.sources import OpenSource, connection_facts, open_source
 from app.engine.times import EngineTimes
+from app.mail_services.awake import awake_sources
 from app.mirror import sweep as mirror_sweep
 from app.mirror.sweep import sweep
 from app.outbox import service as outbox
@@ -114,7 +115,7 @@ class MailEngine:
             if not leases.beat(db, self.engine_id, now):
                 self._start_over(db)
             leases.bury_dead(db, now - timedelta(seconds=self.times.dead_after_s))
-            sources = runnable_sources(db)
+            sources = awake_sources(db)
             self._follow(leases.held(db, self.engine_id, sources))
             leases.release_idle(db, self.engine_id, sources)
             self._take_or_give(db, sources)

@@ -1,9 +1,9 @@
-"""The registry of mail sources: `mail_account.source` → when it runs and how it is opened."""
+"""The registry of mail sources: `mail_account.source` → how it is opened."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import select
@@ -18,8 +18,7 @@ from app.engine.leases import LeaseLost
 from app.errors import StarttlsNotOffered
 from app.imap.session import open_session
 from app.imap.source import ImapSource
-from app.mail_services.modes import SWITCHES, Switches
-from app.mail_services.service import current_mode
+from app.mail_services.awake import EXTERNAL
 from app.runtime import Runtime
 from app.sources import MailSource
 
@@ -27,14 +26,6 @@ TIMEOUT_S = 20.0
 
 OpenSource = Callable[[Runtime, int], MailSource]
 """Opens one session for the account with this id; raises the MailError that says why it could not."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceKind:
-    """A kind of mail source; `runs` says in which modes accounts of it are synced."""
-
-    runs: Callable[[Switches], bool]
-    open: OpenSource
 
 
 def open_imap(parts: Runtime, account_id: int) -> MailSource:
@@ -57,20 +48,14 @@ def open_imap(parts: Runtime, account_id: int) -> MailSource:
     return ImapSource(session)
 
 
-KINDS = {"imap": SourceKind(runs=lambda switches: switches.external, open=open_imap)}
-
-
-def runnable_sources(db: Session) -> frozenset[str]:
-    """The kinds of source that run in the mode of this moment (M1-M4)."""
-    switches = SWITCHES[current_mode(db)]
-    return frozenset(name for name, kind in KINDS.items() if kind.runs(switches))
+OPENERS: dict[str, OpenSource] = {EXTERNAL: open_imap}
 
 
 def open_source(parts: Runtime, account_id: int) -> MailSource:
     """A session for the account, of whatever kind it is.  Raises LeaseLost if its row is gone."""
     with parts.public.session() as db:
-        kind = KINDS[_get_account(db, account_id).source]
-    return kind.open(parts, account_id)
+        opener = OPENERS[_get_account(db, account_id).source]
+    return opener(parts, account_id)
 
 
 def connection_facts(db: Session, account_id: int) -> tuple[object, ...] | None:

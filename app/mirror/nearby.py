@@ -1,4 +1,4 @@
-"""Bodies that lie on this machine: read from their source by whoever wants them, not cached, not asked of the engine."""
+"""Bodies that lie on this machine: read from their source by whoever wants them, with no cache or engine between."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.accounts.models import MailAccount
 from app.errors import NoSuchFolder, NoSuchMessage
+from app.mail_services.awake import is_awake
 from app.mirror.models import Folder, LabelEntry, Message
 from app.mirror.summaries import IN_ACCOUNT, IS_SHOWN, Summary, distinct, summaries
 from app.mirror.tree import AccountRow, AccountTree, FolderRow, display_order
@@ -139,9 +140,9 @@ def find_folder_by_role(db: Session, account_id: int, role: Role) -> Folder | No
 
 
 def find_first_inbox(db: Session, user_id: int) -> Folder | None:
-    """The inbox of the person's first account that has one: where the Mail activity begins."""
+    """The inbox of the person's first account that is awake and has one: where the Mail activity begins."""
     inboxes = select(Folder).join(MailAccount, MailAccount.id == Folder.account_id)
-    mine = inboxes.where(MailAccount.owner_id == user_id, Folder.role == Role.INBOX)
+    mine = inboxes.where(MailAccount.owner_id == user_id, Folder.role == Role.INBOX, is_awake())
     return db.scalar(mine.order_by(MailAccount.position, MailAccount.id).limit(1))
 
 
@@ -279,8 +280,8 @@ FOLDERS_OF = select(
 
 
 def folder_tree(db: Session, user_id: int) -> Sequence[AccountTree]:
-    """All accounts of a person with their folders, in two queries."""
-    accounts = [AccountRow(*row) for row in db.execute(ACCOUNTS_OF, {"user_id": user_id})]
+    """All accounts of a person that are awake, with their folders, in two queries."""
+    accounts = [AccountRow(*row) for row in db.execute(ACCOUNTS_OF.where(is_awake()), {"user_id": user_id})]
     folders: dict[int, list[FolderRow]] = {account.id: [] for account in accounts}
     for row in db.execute(FOLDERS_OF, {"account_ids": list(folders)}):
         folder = FolderRow(*row)

@@ -1,4 +1,4 @@
-"""Sections a page needs now: read where they lie, if nearby; from the cache; else asked of the engine and waited for."""
+"""Sections a page needs now: read where they lie on this machine, or from the cache, or asked of the engine."""
 
 from __future__ import annotations
 

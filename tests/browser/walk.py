@@ -57,6 +57,11 @@ class Site:
 
     config: Config
     port: int
+    extensions: str = ""  # EXTENSIONS, as a deployer sets it
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"BIND": self.bind, "EXTENSIONS": self.extensions}
 
     @property
     def url(self) -> str:
@@ -74,7 +79,12 @@ class Site:
         """Run a command of `flask --app wsgi` to its end; what it printed."""
         command = [sys.executable, "-m", "flask", "--app", "wsgi", *words]
         done = subprocess.run(
-            command, cwd=ROOT, env=environment(self.config, BIND=self.bind), input=typed, text=True, capture_output=True
+            command,
+            cwd=ROOT,
+            env=environment(self.config, **self.environment),
+            input=typed,
+            text=True,
+            capture_output=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -95,12 +105,14 @@ class Site:
 
 
 @contextmanager
-def prepare_site(folder: Path, authority: Authority) -> Iterator[Site]:
+def prepare_site(folder: Path, authority: Authority, extensions: str = "") -> Iterator[Site]:
     """Fresh, migrated databases in `folder`; nothing runs yet."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with dns.serve() as name_server:
-        site = Site(Config(work_directory=folder, tls_ca_file=str(authority.ca), name_server=name_server), port)
+        site = Site(
+            Config(work_directory=folder, tls_ca_file=str(authority.ca), name_server=name_server), port, extensions
+        )
         site.flask("db", "upgrade")
         yield site
 
@@ -109,7 +121,7 @@ def prepare_site(folder: Path, authority: Authority) -> Iterator[Site]:
 def run(site: Site) -> Iterator[subprocess.Popen[bytes]]:
     """`gunicorn wsgi:app` with nothing but the environment, until the block is left."""
     gunicorn = [sys.executable, "-m", "gunicorn", "wsgi:app"]
-    with run_process(gunicorn, site.config, site.log, BIND=site.bind) as process:
+    with run_process(gunicorn, site.config, site.log, **site.environment) as process:
         wait_for(lambda: answers(site.port), "gunicorn", site.log)
         yield process
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
+from app.mail_services.modes import Mode
 from app.mirror import queries, service
 from app.mirror.labels import labels_of
 from app.mirror.models import Folder, LabelEntry, Message
@@ -166,7 +167,8 @@ def test_hiding_all_mail_from_imap_makes_folders_of_views(db, account, folders, 
     assert_views_are_right(db)
 
 
-def test_the_tree_shows_views_as_folders(db, alice, account, folders, all_mail):
+def test_the_tree_shows_views_as_folders(db, alice, account, folders, all_mail, set_mode):
+    set_mode(Mode.EXTERNAL)
     service.apply_delta(db, all_mail.id, delta(message(9, "\\Inbox")), START)
     service.mark_complete(db, all_mail.id)
     (tree,) = queries.folder_tree(db, alice.id)

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import event, text
 
 from app.errors import NoSuchFolder, NoSuchMessage
+from app.mail_services.modes import Mode
 from app.mirror import queries, service
 from app.mirror.labels import find_store
 from app.mirror.queries import Cursor, ListFilter
@@ -139,7 +140,19 @@ def test_a_page_of_conversations_takes_three_statements(parts, db, request, plac
     assert len(statements) == 3
 
 
-def test_the_folder_tree_takes_two_statements(parts, db, alice, account, inbox):
+@pytest.mark.parametrize("mode", [Mode.DISABLED, Mode.MAILSITE])
+def test_accounts_that_sleep_in_a_mode_are_not_shown(db, alice, inbox, set_mode, mode):
+    set_mode(Mode.BOTH)
+    assert queries.find_first_inbox(db, alice.id).id == inbox.id
+    set_mode(mode)
+    assert not queries.folder_tree(db, alice.id)
+    assert queries.find_first_inbox(db, alice.id) is None
+    set_mode(Mode.EXTERNAL)
+    assert len(queries.folder_tree(db, alice.id)) == 1
+
+
+def test_the_folder_tree_takes_two_statements(parts, db, alice, account, inbox, set_mode):
+    set_mode(Mode.EXTERNAL)
     make_folder(db, make_account(db, alice))
     with Statements(parts.public) as statements:
         trees = queries.folder_tree(db, alice.id)
@@ -224,7 +237,8 @@ def test_nobody_reaches_rows_of_somebody_else(db, alice, mallory, account, inbox
         queries.get_message(db, mallory.id, message.id)
 
 
-def test_folders_stand_in_the_order_people_expect(db, alice, account):
+def test_folders_stand_in_the_order_people_expect(db, alice, account, set_mode):
+    set_mode(Mode.EXTERNAL)
     for name, role in [
         ("zebra", None), ("INBOX", Role.INBOX), ("[Gmail]/Bin", Role.TRASH), ("Work/2024", None), ("work", None),
         ("Work", None), ("Sent", Role.SENT), ("Drafts", Role.DRAFTS), ("Sent/Old", None), ("INBOX/Kids", None),
