@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from app.extension_api import Clock, Envelope, MailError, Reply, SubmissionDeferred, SubmissionRefused
 from mailsite_ext.delivery.header import Field, Origin, read_header
 from mailsite_ext.delivery.inbound import Arrival, Inbound
 from mailsite_ext.delivery.verdict import JUNK
 from mailsite_ext.domains.directory import Directory, Recipient
-from mailsite_ext.errors import NoSuchMailbox, NotYourAddress, OutboundNotSetUp
+from mailsite_ext.errors import MailboxFull, NoSuchMailbox, NotYourAddress, OutboundNotSetUp
 from mailsite_ext.protocol.smtp_address import Address, parse_address
 from mailsite_ext.protocol.smtp_grammar import MailFrom
 from mailsite_ext.replies import smtp_reply
@@ -31,9 +32,11 @@ class LocalSubmitter:
         self._host = host
 
     def submit(self, envelope: Envelope, message: bytes) -> Mapping[str, Reply]:
-        """Idempotent: who has a message of this Message-ID already gets no second one."""
-        fields = read_header(message, is_whole=True)
-        sender = self._sender(envelope)
+        """Idempotent: who has a message of this Message-ID already gets no second one.
+
+        All get it in one step; where a mailbox among them is full, each by themselves, and that one is refused for now.
+        """
+        sender, fields = self._sender(envelope), self._fields(message)
         found: dict[str, Recipient] = {}
         refused: dict[str, Reply] = {}
         for address in envelope.recipients:
@@ -41,18 +44,29 @@ class LocalSubmitter:
                 found[address] = self._recipient(address)
             except MailError as error:
                 refused[address] = _reply(error)
-        new = [recipient for recipient in found.values() if not self._has_it(recipient, fields)]
+        new = {address: each for address, each in found.items() if not self._has_it(each, fields)}
         if new:
             mail = MailFrom(sender, len(message), utf8=envelope.needs_smtputf8)
             origin = Origin(peer="127.0.0.1", hello=self._host, extended=True, login=self._mailbox)
-            self._deliver(Arrival(mail, new, origin, envelope.id, self._clock.now()), fields, message)
+            arrival = Arrival(mail, list(new.values()), origin, envelope.id, self._clock.now())
+            refused |= self._deliver(arrival, new, fields, message)
         return refused
+
+    def _fields(self, message: bytes) -> Sequence[Field]:
+        """Raises SubmissionRefused for a header that is too large."""
+        try:
+            return read_header(message, is_whole=True)
+        except MailError as error:
+            raise SubmissionRefused(str(_reply(error))) from error
 
     def _sender(self, envelope: Envelope) -> Address:
         """Raises SubmissionRefused for an address that is not the mailbox's."""
-        sender = parse_address(envelope.mail_from, utf8=True)
-        if not self._directory.may_send_as(self._mailbox, sender):
-            raise SubmissionRefused(str(_reply(NotYourAddress())))
+        try:
+            sender = parse_address(envelope.mail_from, utf8=True)
+            if not self._directory.may_send_as(self._mailbox, sender):
+                raise NotYourAddress
+        except MailError as error:
+            raise SubmissionRefused(str(_reply(error))) from error
         return sender
 
     def _recipient(self, address: str) -> Recipient:
@@ -75,13 +89,35 @@ class LocalSubmitter:
             return False
         return any(folder and self._storage.find_by_message_id(folder.id, message_id) for folder in folders)
 
-    def _deliver(self, arrival: Arrival, fields: Sequence[Field], message: bytes) -> None:
-        """Raises SubmissionDeferred, SubmissionRefused: nobody has it then."""
+    def _deliver(
+        self, arrival: Arrival, new: Mapping[str, Recipient], fields: Sequence[Field], message: bytes
+    ) -> dict[str, Reply]:
+        """Who did not get it.  Raises SubmissionDeferred, SubmissionRefused: nobody has it then."""
         try:
-            self._inbound.deliver(arrival, Content(message, len(message)), fields).result()
+            self._store(arrival, fields, message)
+        except MailboxFull as error:
+            if len(new) == 1:
+                return dict.fromkeys(new, _reply(error))
+            return self._deliver_singly(arrival, new, fields, message)
         except MailError as error:
             reply = _reply(error)
             raise (SubmissionDeferred if reply.is_temporary else SubmissionRefused)(str(reply)) from error
+        return {}
+
+    def _deliver_singly(
+        self, arrival: Arrival, new: Mapping[str, Recipient], fields: Sequence[Field], message: bytes
+    ) -> dict[str, Reply]:
+        refused = {}
+        for address, recipient in new.items():
+            try:
+                if not self._has_it(recipient, fields):  # by another of the addresses
+                    self._store(replace(arrival, recipients=[recipient]), fields, message)
+            except MailError as error:  # others may have it by now
+                refused[address] = _reply(error)
+        return refused
+
+    def _store(self, arrival: Arrival, fields: Sequence[Field], message: bytes) -> None:
+        self._inbound.deliver(arrival, Content(message, len(message)), fields).result()
 
 
 def _reply(error: MailError) -> Reply:
