@@ -12,6 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.accounts.endpoint import Endpoint, Tls
 from app.db import Base, UtcDateTime
 
+EXTERNAL = "imap"
+"""`MailAccount.source` of accounts held elsewhere."""
+
 
 class Auth(StrEnum):
     PASSWORD = "password"  # noqa: S105  a kind of login, no secret
@@ -80,6 +83,11 @@ class MailAccount(Base):
     identities: Mapped[list[Identity]] = relationship(
         back_populates="account", order_by="Identity.position", passive_deletes=True
     )
+
+    @property
+    def is_external(self) -> bool:
+        """Held elsewhere, with servers and a login; an extension keeps the others, and alone makes and ends them."""
+        return self.source == EXTERNAL
 
     def imap_endpoint(self) -> Endpoint:
         return Endpoint(self.imap_host, self.imap_port, self.imap_tls)

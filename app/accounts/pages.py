@@ -12,6 +12,7 @@ from app.accounts import service, words
 from app.accounts.models import MailAccount
 from app.accounts.presets import Preset
 from app.accounts.probe import Report
+from app.errors import NotFound
 from app.runtime import runtime
 from app.users.sessions import ask_to_sign_in
 from app.users.settings_views import sections
@@ -33,6 +34,14 @@ def side() -> dict[str, Any]:
 def own_account(account_id: int) -> MailAccount:
     """The account, if it belongs to whoever asks.  Raises NotFound."""
     return service.get_account(g.db, current_user.id, account_id)
+
+
+def own_external_account(account_id: int) -> MailAccount:
+    """One held elsewhere: only those have servers, a login and an end by their person's hand.  Raises NotFound."""
+    account = own_account(account_id)
+    if not account.is_external:
+        raise NotFound
+    return account
 
 
 def failed(report: Report, preset: Preset | None) -> dict[str, Any]:

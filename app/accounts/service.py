@@ -20,6 +20,7 @@ from app.accounts.presets import Preset, find_by_host, find_preset
 from app.accounts.probe import NotVerified, Report, examine
 from app.bus import Bell, Topic
 from app.errors import NotFound
+from app.mail_services.awake import is_awake
 from app.runtime import Runtime
 from app.vault.secretbox import Vault, new_key
 
@@ -163,8 +164,8 @@ def get_account(db: Session, owner_id: int, account_id: int) -> MailAccount:
 
 
 def list_accounts(db: Session, owner_id: int) -> Sequence[MailAccount]:
-    """A person's external accounts in their order."""
-    mine = select(MailAccount).where(MailAccount.owner_id == owner_id, MailAccount.source == "imap")
+    """A person's accounts in their order, without those that sleep in this mode."""
+    mine = select(MailAccount).where(MailAccount.owner_id == owner_id, is_awake())
     return db.scalars(mine.order_by(MailAccount.position, MailAccount.id)).all()
 
 

@@ -12,7 +12,7 @@ from flask_login import current_user
 from app.accounts import add_views, guard, oauth, oauth_views, service, words
 from app.accounts.forms import AccountForm, IdentityForm, LabelForm, PasswordForm
 from app.accounts.models import AccountState, Auth, MailAccount
-from app.accounts.pages import bp, failed, own_account
+from app.accounts.pages import bp, failed, own_account, own_external_account
 from app.accounts.presets import find_preset
 from app.accounts.probe import NotVerified, Report, examine
 from app.accounts.service import IdentityFields, Settings
@@ -46,7 +46,7 @@ def stored_trouble(account: MailAccount) -> words.Trouble:
 
 @bp.route("/accounts/<int:account_id>", methods=["GET", "POST"])
 def edit(account_id: int) -> ResponseReturnValue:
-    account = own_account(account_id)
+    account = own_external_account(account_id)
     if account.auth is Auth.OAUTH:
         return _edit_label(account)
     form = AccountForm()
@@ -106,7 +106,7 @@ def _edit_label(account: MailAccount) -> ResponseReturnValue:
 
 @bp.post("/accounts/<int:account_id>/pause")
 def pause(account_id: int) -> ResponseReturnValue:
-    account = own_account(account_id)
+    account = own_external_account(account_id)
     service.pause_account(runtime(), g.db, account, paused=request.form.get("paused") == "1")
     return redirect(url_for(".index"), 303)
 
@@ -120,7 +120,7 @@ def move(account_id: int) -> ResponseReturnValue:
 
 @bp.route("/accounts/<int:account_id>/remove", methods=["GET", "POST"])
 def remove(account_id: int) -> ResponseReturnValue:
-    account = own_account(account_id)
+    account = own_external_account(account_id)
     if request.method == "GET":
         return render_template("accounts/remove.html", account=account)
     service.remove_account(runtime(), g.db, account)
@@ -133,7 +133,7 @@ def remove(account_id: int) -> ResponseReturnValue:
 
 @bp.get("/accounts/<int:account_id>/doctor")
 def doctor(account_id: int) -> ResponseReturnValue:
-    account = own_account(account_id)
+    account = own_external_account(account_id)
     trouble = stored_trouble(account) if account.error else None
     return _doctor_page(account, trouble=trouble, refused=account.state is AccountState.REFUSED)
 
@@ -141,7 +141,7 @@ def doctor(account_id: int) -> ResponseReturnValue:
 @bp.post("/accounts/<int:account_id>/doctor")
 def check(account_id: int) -> ResponseReturnValue:
     """Try both logins now, with what is stored."""
-    account, parts = own_account(account_id), runtime()
+    account, parts = own_external_account(account_id), runtime()
     policy = guard.load_policy(g.db)
     g.db.close()  # no session is held while servers are asked
     try:
@@ -160,7 +160,7 @@ def check(account_id: int) -> ResponseReturnValue:
 @bp.post("/accounts/<int:account_id>/sign-in")
 def sign_in(account_id: int) -> ResponseReturnValue:
     """A new password for an account whose login was refused (E14)."""
-    account, form = own_account(account_id), PasswordForm()
+    account, form = own_external_account(account_id), PasswordForm()
     if account.auth is Auth.OAUTH or not form.validate_on_submit():
         return _doctor_page(account, form=form, refused=True, status=422)
     settings = Settings.of(account)

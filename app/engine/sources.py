@@ -12,13 +12,12 @@ from sqlalchemy.orm import Session
 from app.accounts import guard, oauth
 from app.accounts import service as accounts
 from app.accounts.endpoint import Tls
-from app.accounts.models import Auth, MailAccount
+from app.accounts.models import EXTERNAL, Auth, MailAccount
 from app.accounts.tls import client_context
 from app.engine.leases import LeaseLost
 from app.errors import StarttlsNotOffered
 from app.imap.session import open_session
 from app.imap.source import ImapSource
-from app.mail_services.awake import EXTERNAL
 from app.runtime import Runtime
 from app.sources import MailSource
 

@@ -7,13 +7,10 @@ from collections.abc import Callable
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from app.accounts.models import MailAccount
+from app.accounts.models import EXTERNAL, MailAccount
 from app.mail_services.models import MailServices
 from app.mail_services.modes import SWITCHES, Switches
 from app.mail_services.service import current_mode
-
-EXTERNAL = "imap"
-"""`mail_account.source` of accounts held elsewhere."""
 
 AWAKE: dict[str, Callable[[Switches], bool]] = {EXTERNAL: lambda switches: switches.external}
 """`mail_account.source` → is it awake?  An extension adds its own."""
