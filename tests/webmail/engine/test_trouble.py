@@ -123,7 +123,7 @@ def test_the_mode_is_switched(post: Post, set_mode: Callable[[Mode], None]) -> N
     set_mode(Mode.DISABLED)
     post.ring(Topic.SETTINGS, 0)
     wait_for(lambda: not server.sessions and not engine.accounts)
-    assert post.account(account.id).engine_id is None
+    wait_for(lambda: post.account(account.id).engine_id is None)
     server.deliver(simple_message("Dormant"))
     set_mode(Mode.EXTERNAL)
     wait_for(lambda: post.is_synced(account.id), "work to go on without a bell")
