@@ -18,8 +18,8 @@ from tests.factories import make_account
 
 
 @pytest.fixture
-def hosted(parts, db, alice, set_mode):
-    """Alice's mailbox, beside an account elsewhere that she had before."""
+def hosted(app, parts, db, alice, set_mode):
+    """Alice's mailbox, beside an account elsewhere that she had before; `app` brings the extension."""
     set_mode(Mode.BOTH)
     store_settings(db, Settings(domains=("example.org",)))
     db.commit()
