@@ -57,5 +57,5 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
     extensions.load(app, parts.config.extensions)
     if parts.config.trusted_proxies:
         hops = parts.config.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask documents it
     return app

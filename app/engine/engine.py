@@ -148,7 +148,7 @@ class MailEngine:
         with self.parts.public.session() as db:
             facts = connection_facts(db, lease.account_id)
         desk = Desk(self.parts, lease, self.times, self._gap)
-        opener = lambda: self._open_source(self.parts, lease.account_id)  # noqa: E731
+        opener = lambda: self._open_source(self.parts, lease.account_id)  # noqa: E731  short, and read where it is used
         work = AccountWork(desk, self._pools, self._watcher, opener, facts)
         self.accounts[lease.account_id] = work
         log.info("engine %d works for account %d", self.engine_id, lease.account_id)

@@ -235,7 +235,7 @@ class _Protocol(imaplib.IMAP4):
         self.capabilities = tuple((octets or b"").decode("ascii", "replace").upper().split())
 
 
-class _Client(imapclient.IMAPClient):  # type: ignore[misc]
+class _Client(imapclient.IMAPClient):  # type: ignore[misc]  # imapclient has no types
     """imapclient on a Wire."""
 
     def __init__(self, wire: Wire) -> None:
@@ -243,7 +243,7 @@ class _Client(imapclient.IMAPClient):  # type: ignore[misc]
         super().__init__(wire.host, ssl=False)
         self._imap.debug = 0  # imapclient turns imaplib's log on, passwords in it
 
-    def _create_IMAP4(self) -> _Protocol:  # noqa: N802
+    def _create_IMAP4(self) -> _Protocol:  # noqa: N802  imapclient calls it so
         return _Protocol(self._wire)
 
     def _set_read_timeout(self) -> None:
