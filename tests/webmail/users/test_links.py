@@ -92,7 +92,7 @@ def test_the_answer_is_the_same_for_an_address_that_has_an_account(anonymous, re
     new = anonymous.post("/register", data=NEW)
     known = anonymous.post("/register", data={**NEW, "email": anna.email})
     assert new.status_code == known.status_code == 200
-    assert new.text.replace(NEW["email"], "…") == known.text.replace(anna.email, "…")
+    assert TOKEN.sub("", new.text).replace(NEW["email"], "…") == TOKEN.sub("", known.text).replace(anna.email, "…")
     assert [notice.subject for notice in postbox.arrived() if notice.to == anna.email] == [
         "You already have a Satchel account"
     ]
