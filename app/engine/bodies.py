@@ -33,12 +33,19 @@ PREVIEW_OCTETS = 4_096  # the head of an HTML part may hold a style sheet
 
 
 REQUEST = cast(Table, BodyRequest.__table__)
-REQUESTED = (
-    select(REQUEST.c.sections, Message, Folder.name, Folder.uidvalidity)
+NEXT_REQUESTED = (
+    select(REQUEST.c.id, REQUEST.c.sections, Message, Folder.name, Folder.uidvalidity)
     .join(Message, Message.id == REQUEST.c.message_id)
     .join(Folder, Folder.id == Message.folder_id)
-    .where(REQUEST.c.id == bindparam("request_id"))
+    .where(
+        REQUEST.c.account_id == bindparam("account_id"),
+        REQUEST.c.state == RequestState.WANTED,
+        REQUEST.c.id > bindparam("after_id"),
+    )
+    .order_by(REQUEST.c.id)
+    .limit(1)
 )
+"""Built once: somebody waits for what it asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,9 @@ class Asked:
 def serve_requests(desk: Desk, source: MailSource, *, large: bool) -> bool:
     """Fetch what people wait for, small things or `large` ones; True if others of the other size wait."""
     others = False
-    for request_id in _wanted(desk):
-        asked = _read(desk, request_id)
+    request_id = 0
+    while (found := _next_request(desk, request_id)) is not None:
+        request_id, asked = found
         if asked is None:
             continue
         if asked.is_large != large:
@@ -70,28 +78,23 @@ def serve_requests(desk: Desk, source: MailSource, *, large: bool) -> bool:
     return others
 
 
-def _wanted(desk: Desk) -> Sequence[int]:
-    wanted = select(BodyRequest.id).where(
-        BodyRequest.account_id == desk.account_id, BodyRequest.state == RequestState.WANTED
-    )
-    with desk.session() as db:
-        return db.scalars(wanted.order_by(BodyRequest.id)).all()
-
-
-def _read(desk: Desk, request_id: int) -> Asked | None:
-    """What a request is about; None if it is gone, or its UID is not known.
+def _next_request(desk: Desk, after_id: int) -> tuple[int, Asked | None] | None:
+    """The next request and what it is about: None where the message's UID is not known.
 
     That is so while a move is on its way, and while the folder's mirror is emptied because its UIDs are void.
     """
     with desk.session() as db:
-        found = db.execute(REQUESTED, {"request_id": request_id}).one_or_none()
-        if found is None or found.Message.uid < 0 or found.uidvalidity is None:
+        found = db.execute(NEXT_REQUESTED, {"account_id": desk.account_id, "after_id": after_id}).one_or_none()
+        if found is None:
             return None
-        return _ask_for(db, found.Message, found.name, found.uidvalidity, found.sections.split("\n"))
+        if found.Message.uid < 0 or found.uidvalidity is None:
+            return found.id, None
+        sections = found.sections.split("\n")
+        return found.id, _ask_for(db, found.Message, found.name, found.uidvalidity, sections)
 
 
 def _ask_for(db: Session, message: Message, folder: str, uidvalidity: int, sections: Sequence[str]) -> Asked:
-    missing = tuple(section for section in sections if not bodies.is_cached(db, message, section))
+    missing = tuple(bodies.missing_sections(db, message, sections))
     return Asked(message, folder, uidvalidity, missing, sum(_octets(message, section) for section in missing))
 
 

@@ -25,7 +25,6 @@ from app.engine.sources import OpenSource, connection_facts, open_source
 from app.engine.times import EngineTimes
 from app.mail_services.awake import awake_sources
 from app.mirror import sweep as mirror_sweep
-from app.mirror.sweep import sweep
 from app.outbox import service as outbox
 from app.runtime import Runtime
 
@@ -185,7 +184,6 @@ class MailEngine:
             mirror_sweep.sweep(db, now, body_cache_mib=self.parts.config.body_cache_mib)
             outbox.cancel_orphans(db)
             outbox.forget_old(db, now)
-            sweep(db, now, body_cache_mib=self.parts.config.body_cache_mib)
 
     def end(self) -> None:
         """Close everything; whoever comes next finds the accounts free."""

@@ -71,8 +71,14 @@ def open_section(db: Session, vault: Vault, message: Message, section: str) -> I
     return _opened(db, vault, message, row.id, section)
 
 
+def missing_sections(db: Session, message: Message, sections: Sequence[str]) -> Sequence[str]:
+    """Those of `sections` that are not cached, in their order."""
+    stored = {row.section for row in db.execute(WHOLE, {"message_id": message.id, "sections": list(sections)})}
+    return [section for section in sections if section not in stored]
+
+
 def is_cached(db: Session, message: Message, section: str) -> bool:
-    return db.execute(_stored(message.id).where(CachedSection.section == section)).first() is not None
+    return not missing_sections(db, message, [section])
 
 
 def _stored(message_id: int) -> Select[int, str]:

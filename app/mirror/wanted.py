@@ -49,19 +49,20 @@ def fetch_sections(
     parts: Runtime, db: Session, message: Message, sections: Sequence[str], timeout_s: float = 20
 ) -> None:
     """Have the sections in the cache, where `bodies.open_section` streams them from.  Raises as `get_sections`."""
-    missing = [section for section in sections if not bodies.is_cached(db, message, section)]
-    if missing:
+    if missing := bodies.missing_sections(db, message, sections):
         _have_fetched(parts, db, message, missing, timeout_s)
 
 
 def _have_fetched(parts: Runtime, db: Session, message: Message, missing: Sequence[str], timeout_s: float) -> None:
+    """An answered request is left to the engine's sweep: taking it away here would be one more commit to wait for."""
     with listener_on(parts.bus).subscribe([Topic.BODY_READY]) as ear:
         request_id = _ask(parts, db, message, missing[:MAX_SECTIONS])
         try:
             _wait(db, ear, request_id, timeout_s)
-        finally:
+        except BaseException:
             db.execute(FORGET, {"request_id": request_id})
             db.commit()
+            raise
 
 
 def _ask(parts: Runtime, db: Session, message: Message, sections: Sequence[str]) -> int:
