@@ -19,7 +19,7 @@ from app.mail_services.models import MailServices
 from app.mail_services.modes import Mode
 from app.runtime import Runtime
 from app.users import service as users
-from bench.installation import wait_until
+from bench.installation import cpu_s, wait_until
 from demo.installation import prepare
 from mailsite_ext.domains.service import ensure_mailbox
 from mailsite_ext.settings.service import store_settings
@@ -111,12 +111,6 @@ def _answers(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def cpu_s(pid: int) -> float:
-    """Processor seconds a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def settle(pid: int) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import rig
-from bench.host import IMAP_PORT, PASSWORD, SMTP_PORT, MailHost, cpu_s, settle
-from bench.installation import memory_mib
+from bench.host import IMAP_PORT, PASSWORD, SMTP_PORT, MailHost, settle
+from bench.installation import cpu_s, memory_mib
 from bench.report import head, row
 from bench.rig import OTHER, TOOLS, Rig
 from mailsite_ext.settings.values import StorageKind

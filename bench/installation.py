@@ -109,6 +109,12 @@ def memory_mib(pid: int) -> tuple[float, float]:
     return pss, rss
 
 
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU a process has used, user and system."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def answers(url: str) -> bool:
     try:
         return bool(urllib.request.urlopen(url, timeout=2).status == 200)
