@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
@@ -24,10 +25,16 @@ def awake_sources(db: Session) -> frozenset[str]:
 
 def is_awake() -> ColumnElement[bool]:
     """The same of an account, asked in the statement that reads it."""
+    return _is_awake(tuple(AWAKE.items()))
+
+
+@lru_cache(maxsize=4)
+def _is_awake(kinds: tuple[tuple[str, Callable[[Switches], bool]], ...]) -> ColumnElement[bool]:
+    """Built once for the kinds that are registered, so that statements with it in them can be built once."""
     mode = select(MailServices.mode).where(MailServices.id == 1).scalar_subquery()
     return or_(
         *(
             and_(MailAccount.source == name, mode.in_([each for each, switches in SWITCHES.items() if runs(switches)]))
-            for name, runs in AWAKE.items()
+            for name, runs in kinds
         )
     )

@@ -281,12 +281,17 @@ FOLDERS_OF = select(
 
 def folder_tree(db: Session, user_id: int) -> Sequence[AccountTree]:
     """All accounts of a person that are awake, with their folders, in two queries."""
-    accounts = [AccountRow(*row) for row in db.execute(ACCOUNTS_OF.where(is_awake()), {"user_id": user_id})]
+    accounts = [AccountRow(*row) for row in db.execute(_accounts_of(is_awake()), {"user_id": user_id})]
     folders: dict[int, list[FolderRow]] = {account.id: [] for account in accounts}
     for row in db.execute(FOLDERS_OF, {"account_ids": list(folders)}):
         folder = FolderRow(*row)
         folders[folder.account_id].append(folder)
     return [_tree(account, tuple(folders[account.id])) for account in accounts]
+
+
+@lru_cache(maxsize=4)
+def _accounts_of(awake: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return ACCOUNTS_OF.where(awake)
 
 
 def _tree(account: AccountRow, folders: tuple[FolderRow, ...]) -> AccountTree:

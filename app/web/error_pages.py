@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from flask import Flask, current_app, g, render_template
 from flask.typing import ResponseReturnValue
-from flask_babel import force_locale
 from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException
 
 from app.db import UNUSABLE
 from app.errors import MailError, TooManyAttempts, http_status
 from app.web.babel import LANGUAGES
+from app.web.template_globals import in_language
 
 
 def init_app(app: Flask) -> None:
@@ -57,7 +57,7 @@ def database_error(error: Exception) -> ResponseReturnValue:
     """The page of a database that cannot be used: it needs none itself, so it knows neither person nor language."""
     reason = str(getattr(error, "orig", None) or type(error).__name__)
     current_app.logger.error("a database cannot be used: %s", reason)
-    with force_locale(LANGUAGES[0]):
+    with in_language(LANGUAGES[0]):
         status, words = _why_unusable(reason)
         page = current_app.jinja_env.get_template("unusable.html").render(words=words)
     return page, status, {"Retry-After": "10"}

@@ -6,11 +6,12 @@ Flask-Babel would read the request's catalogue and Werkzeug build the address an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
-from flask import Flask, request
-from flask_babel import Locale, get_locale
+from flask import Flask, g, request
+from flask_babel import force_locale, get_locale
 from flask_babel import gettext as translate
 from markupsafe import Markup
 
@@ -30,17 +31,36 @@ def init_app(app: Flask) -> None:
 
 def words(text: str, **values: object) -> Markup:
     """`text` in the language of whoever reads, `values` escaped in the places of %(name)s; %% is a percent sign."""
-    return _translated(get_locale(), text) % values if values else _whole(get_locale(), text)
+    return _translated(_language(), text) % values if values else _whole(_language(), text)
+
+
+def _language() -> str:
+    """The language of this request, found once."""
+    found: str | None = g.get("language")
+    if found is None:
+        found = g.language = str(get_locale())
+    return found
+
+
+@contextmanager
+def in_language(language: str) -> Iterator[None]:
+    """Templates speak this language inside, whoever reads; nobody is asked for theirs."""
+    before, g.language = g.get("language"), language
+    try:
+        with force_locale(language):
+            yield
+    finally:
+        g.language = before
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
-def _translated(_locale: Locale | None, text: str) -> Markup:
-    """A text with places to fill in; `_locale` is the request's, which gettext reads by itself."""
+def _translated(_language: str, text: str) -> Markup:
+    """A text with places to fill in; `_language` is the request's, which gettext reads by itself."""
     return Markup(translate(text))  # noqa: S704  templates and catalogues are ours
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
-def _whole(_locale: Locale | None, text: str) -> Markup:
+def _whole(_language: str, text: str) -> Markup:
     return Markup(translate(text)) % {}  # noqa: S704
 
 
@@ -53,7 +73,7 @@ def kept(*decides: Hashable, caller: Callable[[], Markup]) -> Markup:
     The language and where the site lies are added here.  Nothing secret or counted in requests stands in a piece: a
     token against forgery, a time.
     """
-    return _pieces.get_or_make((get_locale(), request.script_root, *decides), caller)
+    return _pieces.get_or_make((_language(), request.script_root, *decides), caller)
 
 
 class _Addresses:

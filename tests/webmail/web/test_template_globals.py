@@ -6,6 +6,8 @@ import pytest
 from flask import render_template_string
 from markupsafe import Markup
 
+from app.web import template_globals
+
 
 @pytest.fixture
 def config(sqlite_config):
@@ -34,6 +36,23 @@ def test_values_of_a_text_are_never_kept(app):
         "Hello Ines",
         "Hello Bob",
     ]
+
+
+def test_a_language_is_found_once_a_request_and_can_be_set(app, monkeypatch):
+    asked = []
+
+    def get_locale():
+        asked.append(1)
+        return "xx"
+
+    monkeypatch.setattr(template_globals, "get_locale", get_locale)
+    template = app.jinja_env.from_string("{{ _('Plain') }}{{ _('Plain') }}")
+    with app.test_request_context():
+        with template_globals.in_language("en"):
+            assert template.render() == "PlainPlain"
+        assert asked == [], "a page about an unusable database asks nobody"
+        template.render()
+        assert asked == [1]
 
 
 def test_addresses_are_told_apart_by_endpoint_values_and_prefix(app):
