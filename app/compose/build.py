@@ -1,14 +1,13 @@
 """From what was written to the octets that are sent (RFC 5322, RFC 2045-2047, RFC 2231); pure.
 
 The body is the standard library's: `EmailMessage` with 7-bit transfer encodings and lines of at most 76 octets, so no
-server on the way has a reason to change it.  The header fields with addresses and Message-IDs are written here: the
-library, up to 3.13 at least, encodes the comma between two non-ASCII names and breaks long Message-IDs.
+server on the way has a reason to change it.  The header fields above it are written here: the library, up to 3.13 at
+least, encodes the comma between two non-ASCII names, breaks long Message-IDs and loses spaces of a folded Subject.
 """
 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from app.compose import encoded_words
 from app.compose.addresses import Address, one_line, quote_name
 
 LINE_OCTETS = 76
@@ -23,7 +23,6 @@ POLICY = SMTP.clone(cte_type="7bit", max_line_length=LINE_OCTETS)
 MAX_SUBJECT = 2_000  # characters
 MAX_REFERENCES = 30  # the first and the newest: enough for any reader to thread by
 MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,240}>")
-ENCODED_OCTETS = 45  # of text in one encoded word: 72 characters of the 75 RFC 2047 §2 allows
 TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,60}")
 CONTENT_ID = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~@-]{1,200}")
 
@@ -69,6 +68,7 @@ def build(letter: Letter, *, keep_bcc: bool = False) -> bytes:
         _fold("Message-ID", message_ids(letter.message_id)),
         _fold("In-Reply-To", message_ids(letter.in_reply_to)[-1:]),
         _fold("References", bounded_references(message_ids(letter.references))),
+        _fold("Subject", encoded_words.as_text(one_line(letter.subject)[:MAX_SUBJECT].strip())),
     ]
     return "".join(lines).encode() + _content(letter).as_bytes()
 
@@ -116,28 +116,8 @@ def _mailbox(address: Address) -> Iterator[str]:
     if not name:
         yield address.wire
         return
-    yield from _phrase(name)
+    yield from encoded_words.as_phrase(name, quote_name(name))
     yield f"<{address.wire}>"
-
-
-def _phrase(name: str) -> list[str]:
-    """`name` in words that a line may be broken between: atoms, a quoted string, or encoded words (RFC 2047 §5)."""
-    words = quote_name(name).split(" ")
-    if name.isascii() and "=?" not in name and max(map(len, words)) < LINE_OCTETS - 12:
-        return words
-    return [f"=?utf-8?b?{b64encode(piece).decode()}?=" for piece in _pieces(name)]
-
-
-def _pieces(text: str) -> Iterator[bytes]:
-    """`text` in UTF-8 pieces short enough for an encoded word, no character cut in two (RFC 2047 §5)."""
-    piece = b""
-    for char in text:
-        octets = char.encode()
-        if len(piece) + len(octets) > ENCODED_OCTETS:
-            yield piece
-            piece = b""
-        piece += octets
-    yield piece
 
 
 def _fold(name: str, words: Iterable[str]) -> str:
@@ -151,9 +131,8 @@ def _fold(name: str, words: Iterable[str]) -> str:
 
 
 def _content(letter: Letter) -> EmailMessage:
-    """Subject and body: text, or text and HTML with its images, and the attachments behind."""
+    """The body: text, or text and HTML with its images, and the attachments behind."""
     message = EmailMessage(policy=POLICY)
-    message["Subject"] = one_line(letter.subject)[:MAX_SUBJECT].strip()
     message.set_content(lines_of(letter.text))
     if letter.html:
         message.add_alternative(lines_of(letter.html), subtype="html")
