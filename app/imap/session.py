@@ -8,6 +8,7 @@ from __future__ import annotations
 import imaplib
 import re
 import ssl
+from collections.abc import Iterator
 from socket import socket
 from typing import Any, Protocol
 
@@ -110,14 +111,27 @@ def _signed_in(client: _Client, wire: Wire, credentials: Credentials) -> ImapSes
 
 def _sign_in_with_token(session: ImapSession, client: _Client, credentials: Credentials) -> None:
     _refuse_controls(credentials.imap_username, credentials.access_token)
+    by_bearer = session.has("AUTH=OAUTHBEARER") and not session.has("AUTH=XOAUTH2")
+    mechanism, answers = ("OAUTHBEARER", bearer_answers) if by_bearer else ("XOAUTH2", xoauth2_answers)
+    said = answers(credentials.imap_username, credentials.access_token)
     try:
-        if session.has("AUTH=OAUTHBEARER") and not session.has("AUTH=XOAUTH2"):
-            client.oauthbearer_login(credentials.imap_username, credentials.access_token)
-        else:
-            client.oauth2_login(credentials.imap_username, credentials.access_token)
+        client.sasl_login(mechanism, lambda _challenge: next(said, None))  # None ends it with "*"
     except imaplib.IMAP4.error as error:
         raise _login_error(error) from error
     session.capabilities = client.capability_names()
+
+
+def bearer_answers(user: str, token: str) -> Iterator[str]:
+    """What the client says in OAUTHBEARER: the token (RFC 7628 §3.1), then to a refusal one octet 1 (§3.2.3)."""
+    name = user.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 §4
+    yield f"n,a={name},\1auth=Bearer {token}\1\1"
+    yield "\1"
+
+
+def xoauth2_answers(user: str, token: str) -> Iterator[str]:
+    """The same in XOAUTH2, where nothing is said to a refusal."""
+    yield f"user={user}\1auth=Bearer {token}\1\1"
+    yield ""
 
 
 def _sign_in_with_password(session: ImapSession, client: _Client, credentials: Credentials) -> None:

@@ -24,6 +24,8 @@ SLOWEST_OCTETS_PER_S = 4_096
 LONGEST_TURN_S = 180.0
 SLOWEST_WHOLE_TURN_OCTETS_PER_S = 32_768
 """However it drips: no turn takes longer than this, or than what was asked for takes at this pace."""
+BUFFERED_OCTETS = 4 * 1024 * 1024
+"""What was sent may lie in buffers up to so much: the answer may take as long as that needs to get there."""
 EACH_READ_COSTS = 64
 """What a line costs besides its octets, so that endless short lines meet the bound before memory does."""
 
@@ -41,7 +43,7 @@ CERTIFICATE_FAULTS = {  # X509_V_ERR_* of OpenSSL
 
 
 def longest_turn_s(expected_octets: int) -> float:
-    """Seconds a turn may take beside the time-out, however steadily octets come."""
+    """Seconds a turn, or sending, may take beside the time-out, however steadily octets come and go."""
     return max(LONGEST_TURN_S, expected_octets / SLOWEST_WHOLE_TURN_OCTETS_PER_S)
 
 
@@ -61,14 +63,15 @@ class Wire:
         self._timeout_s = timeout_s
         self._buffer = b""
         self._position = 0
+        self._sent_octets = 0
         self.begin_turn(CHUNK_OCTETS)
 
     def begin_turn(self, most_octets: int, expected_octets: int = 0) -> None:
         """`expected_octets` is the size of what was asked for, where it is known: a large body may take longer."""
         self._allowance = most_octets
-        now_s = self._now_s()
-        self._give_up_at = now_s + self._timeout_s
-        self._ends_at = now_s + self._timeout_s + longest_turn_s(expected_octets)
+        arrives_in_s = min(self._sent_octets, BUFFERED_OCTETS) / SLOWEST_WHOLE_TURN_OCTETS_PER_S
+        self._give_up_at = self._now_s() + self._timeout_s + arrives_in_s
+        self._ends_at = self._give_up_at + longest_turn_s(expected_octets)
 
     def fileno(self) -> int:
         return self.sock.fileno()
@@ -89,9 +92,24 @@ class Wire:
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
 
     def send(self, octets: bytes) -> None:
+        """Send it all, in pieces: each within the time-out, the whole in a time that grows with its size."""
+        began_at = self._now_s()
+        ends_at = began_at + self._timeout_s + longest_turn_s(len(octets))
+        rest = memoryview(octets)
+        while rest:
+            rest = rest[self._send_some(rest[:CHUNK_OCTETS], ends_at) :]
+        self._sent_octets += len(octets)
+        took_s = self._now_s() - began_at
+        self._give_up_at += took_s
+        self._ends_at += took_s
+
+    def _send_some(self, piece: memoryview, ends_at: float) -> int:
+        remaining_s = ends_at - self._now_s()
+        if remaining_s <= 0:
+            raise TimedOut(f"{self.host} did not take in time what was sent")
         with translated(self.host):
-            self.sock.settimeout(self._timeout_s)
-            self.sock.sendall(octets)
+            self.sock.settimeout(min(remaining_s, self._timeout_s))
+            return self.sock.send(piece)
 
     def readline(self) -> bytes:
         """The next line with its LF."""
@@ -150,6 +168,7 @@ class Wire:
             self._buffer, self._position = self.sock.recv(CHUNK_OCTETS), 0
         if not self._buffer:
             raise ConnectionLost(f"{self.host} closed the connection")
+        self._sent_octets = 0
         self._give_up_at += len(self._buffer) / SLOWEST_OCTETS_PER_S
 
     def _receive_now(self) -> bytes:

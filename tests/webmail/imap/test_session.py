@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -27,7 +26,7 @@ from app.errors import (
     TlsFailed,
     TooManyConnections,
 )
-from app.imap import session, wire
+from app.imap import session
 from tests.servers.certificates import Authority
 from tests.servers.dovecot import Dovecot, MailUser, serve
 from tests.servers.scripted_imap import ScriptedServer, scripted
@@ -216,55 +215,46 @@ def test_a_line_without_end_is_cut_off(context):
         open_scripted(server, context)
 
 
-def test_octets_that_drip_are_cut_off(context, monkeypatch):
-    """However often a few octets come, a turn ends: time grows with what was received, not with how often."""
-    monkeypatch.setattr(wire, "SLOWEST_OCTETS_PER_S", 1e9)
-    left, right = socket.socketpair()
-    stop = threading.Event()
-
-    def drip() -> None:
-        while not stop.wait(0.02):
-            right.send(b"*")
-
-    thread = threading.Thread(target=drip)
-    thread.start()
-    with left, right:
-        line = wire.Wire(left, "localhost", 0.3)
-        with pytest.raises(TimedOut):
-            line.readline()
-        stop.set()
-        thread.join()
+BEARER = "S: * OK [CAPABILITY IMAP4rev1 AUTH=OAUTHBEARER] hello\nC: AUTHENTICATE OAUTHBEARER\nS: +\n"
+TOKEN = Credentials("a,n=n@example.org", "a,n=n@example.org", access_token="ya29.token")
+FIRST = b64encode(b"n,a=a=2Cn=3Dn@example.org,\x01auth=Bearer ya29.token\x01\x01").decode()
+REFUSAL = b64encode(b'{"status":"invalid_token","scope":"mail"}').decode()
 
 
-def dripping(steps_s: float, octets: bytes, total: int) -> tuple[socket.socket, wire.Wire]:
-    """A server whose octets are all there, and a clock on which each reading of `len(octets)` took `steps_s`."""
-    left, right = socket.socketpair(type=socket.SOCK_SEQPACKET)  # a packet is what one reading gets
-    threading.Thread(target=send_packets, args=(right, octets, total), daemon=True).start()
-    now = count(0.0, steps_s)
-    return right, wire.Wire(left, "localhost", 20, now_s=lambda: next(now))
+def open_with_token(server: ScriptedServer, context: ssl.SSLContext) -> session.ImapSession:
+    where = Endpoint("localhost", server.port, Tls.NONE)
+    return session.open_session(where, TOKEN, connect=connect, ssl_context=context, timeout_s=5)
 
 
-def send_packets(link: socket.socket, octets: bytes, number: int) -> None:
-    with suppress(OSError):
-        for _ in range(number):
-            link.send(octets)
+def test_oauthbearer(context):
+    """RFC 7628 §3.1, the user's name as RFC 5801 §4 writes it."""
+    script = BEARER + f"L: {FIRST}\nS: {{tag}} OK [CAPABILITY IMAP4rev1 IDLE] in"
+    with scripted(script) as server, closing(open_with_token(server, context)) as opened:
+        assert opened.capabilities == {"IMAP4REV1", "IDLE"}
 
 
-@pytest.mark.parametrize(("expected_octets", "seconds", "ends"), [
-    (0, 150, True),
-    (0, 250, False),  # steady, above SLOWEST_OCTETS_PER_S, and yet too long for a turn of no particular size
-    (10_000_000, 250, True),  # what is large may take longer
-    (10_000_000, 400, False),  # but not for ever
-])  # fmt: skip
-def test_no_turn_drips_longer_than_what_was_asked_for_may_take(expected_octets, seconds, ends):
-    server, line = dripping(1.0, b"x" * 5_000, seconds)
-    with server, closing(line):
-        line.begin_turn(100_000_000, expected_octets)
-        if ends:
-            assert len(line.read(5_000 * (seconds - 10))) == 5_000 * (seconds - 10)
-        else:
-            with pytest.raises(TimedOut):
-                line.read(5_000 * seconds)
+def test_oauthbearer_told_why_it_is_refused(context):
+    """RFC 7628 §3.2.3: the client answers the refusal with one octet 1, then the command fails."""
+    script = BEARER + f"L: {FIRST}\nS: + {REFUSAL}\nL: AQ==\nS: {{tag}} NO [AUTHENTICATIONFAILED] token expired"
+    with scripted(script) as server, pytest.raises(LoginRefused, match="token expired"):
+        open_with_token(server, context)
+
+
+def test_a_server_that_never_stops_asking_for_tokens(context):
+    script = BEARER + f"L: {FIRST}\nS: + eA==\nL: AQ==\nS: + eA==\nL: *\nS: {{tag}} BAD cancelled"
+    with scripted(script) as server, pytest.raises(LoginRefused, match="cancelled"):
+        open_with_token(server, context)
+
+
+@pytest.mark.parametrize("offered", ["AUTH=XOAUTH2", "AUTH=XOAUTH2 AUTH=OAUTHBEARER", ""])
+def test_xoauth2_is_preferred(context, offered):
+    first = b64encode(b"user=a,n=n@example.org\x01auth=Bearer ya29.token\x01\x01").decode()
+    script = (
+        f"S: * OK [CAPABILITY IMAP4rev1 {offered}] hello\nC: AUTHENTICATE XOAUTH2\nS: +\nL: {first}\n"
+        f"S: + {REFUSAL}\nL:\nS: {{tag}} NO [AUTHENTICATIONFAILED] no"
+    )
+    with scripted(script) as server, pytest.raises(LoginRefused):
+        open_with_token(server, context)
 
 
 def test_capabilities_told_with_the_login_are_not_asked_again(context):
