@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from app.extension_api import Clock, ConnectionLost, NoSuchFolder
 from mailsite_ext.imap.folder_maps import FolderMap, FolderMaps
 from mailsite_ext.imap.view import View
+from mailsite_ext.protocol.imap_data import status_line
 from mailsite_ext.protocol.imap_limits import BadCommand
 from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.values import StoredFolder
@@ -48,6 +49,13 @@ class Account:
     @property
     def is_rev2(self) -> bool:
         return "IMAP4REV2" in self.enabled
+
+    def learn_modseqs(self) -> bytes:
+        """CONDSTORE is on from now on; what has to be said the first time, with a folder selected (RFC 7162 §3.1)."""
+        if self.has_condstore:
+            return b""
+        self.enabled.add("CONDSTORE")
+        return status_line(b"", "OK", "-", f"HIGHESTMODSEQ {self.view.modseq}") if self.view else b""
 
     def selected(self) -> View:
         if self.view is None:

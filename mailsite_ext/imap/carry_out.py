@@ -18,9 +18,9 @@ from mailsite_ext.replies import imap_reply
 def enable(account: Account, command: commands.Enable) -> Iterator[bytes]:
     """Names those that are on now by this command (RFC 5161 §3.1)."""
     known = [name for name in command.capabilities if name in CAN_BE_ENABLED and name not in account.hidden]
+    if {"CONDSTORE", "QRESYNC"}.intersection(known):
+        yield account.learn_modseqs()  # QRESYNC brings it along (RFC 7162 §3.2.3)
     account.enabled.update(known)
-    if "QRESYNC" in known:
-        account.enabled.add("CONDSTORE")  # RFC 7162 §3.2.3
     yield b"* ENABLED" + "".join(f" {name}" for name in known).encode() + b"\r\n"
     yield status_line(command.tag, "OK", "done")
 

@@ -19,7 +19,7 @@ MODES = {Change.ADD: FlagMode.ADD, Change.REMOVE: FlagMode.REMOVE, Change.REPLAC
 def store(account: Account, command: Store) -> Iterator[bytes]:
     view = account.writable()
     if command.unchanged_since is not None:
-        account.enabled.add("CONDSTORE")
+        yield account.learn_modseqs()
     uids = view.chosen(command.numbers, is_uid=command.is_uid)
     result = account.storage.store_flags(
         view.folder_id,
@@ -64,8 +64,14 @@ def copy(account: Account, command: Copy) -> Iterator[bytes]:
     uids = view.chosen(command.numbers, is_uid=command.is_uid)
     target = account.get_folder(command.folder, code="TRYCREATE")
     copied = account.storage.copy(view.folder_id, uids, target.id)
+    _note_recent(account, target.id, copied)
     yield from tell_news(account)
     yield status_line(command.tag, "OK", "copied", _copyuid(copied))
+
+
+def _note_recent(account: Account, target_id: int, copied: Copied) -> None:
+    if copied.target:
+        account.maps.recents.came(target_id, min(copied.target))
 
 
 def _copyuid(copied: Copied) -> str:
@@ -81,6 +87,7 @@ def move(account: Account, command: Move) -> Iterator[bytes]:
     uids = view.chosen(command.numbers, is_uid=command.is_uid)
     target = account.get_folder(command.folder, code="TRYCREATE")
     moved = account.storage.move(view.folder_id, uids, target.id)
+    _note_recent(account, target.id, moved)
     if moved.source:
         yield status_line(b"", "OK", "moved", _copyuid(moved))
     yield from tell_news(account)

@@ -64,7 +64,7 @@ PREVIEW = Shown(Column.PREVIEW, b"PREVIEW %b", lambda text: b"NIL" if text is No
 def fetch(account: Account, command: Fetch) -> Iterator[bytes]:
     view = account.selected()
     if command.changed_since is not None or Attribute.MODSEQ in command.items:
-        account.enabled.add("CONDSTORE")  # RFC 7162 §3.1
+        yield account.learn_modseqs()
     if command.vanished and not (command.is_uid and account.has_qresync and command.changed_since is not None):
         raise BadCommand("VANISHED is for UID FETCH with CHANGEDSINCE, after ENABLE QRESYNC")  # RFC 7162 §3.2.6
     uids = _partial(view.chosen(command.numbers, is_uid=command.is_uid), command.partial)
@@ -136,11 +136,19 @@ def _answers(
     sections = [item for item in items if isinstance(item, SectionItem)]
     columns = [Column.UID, *(each.column for each in shown), *([Column.SIZE, Column.PARTS] if sections else [])]
     rows = account.storage.rows(view.folder_id, columns, None if len(uids) == len(view.uids) else uids)
+    if view.recent and Attribute.FLAGS in items:
+        rows = _with_recent(view, rows, columns.index(Column.FLAGS))
     if sections:
         return (yield from _with_sections(account, view, rows, shown, sections))
     while piece := list(islice(rows, ROWS_AT_ONCE)):
         yield _table(view, piece, shown)
     return None
+
+
+def _with_recent(view: View, rows: Iterable[Row], place: int) -> Iterator[Row]:
+    r"""Rows whose flags, at `place`, hold `\Recent` where it is so to this session."""
+    for row in rows:
+        yield (*row[:place], view.shown_flags(row[0], row[place]), *row[place + 1 :]) if view.is_recent(row[0]) else row
 
 
 def _table(view: View, rows: Sequence[Row], shown: Sequence[Shown]) -> bytes:

@@ -90,7 +90,6 @@ def unsubscribe(account: Account, command: Unsubscribe) -> Iterator[bytes]:
 
 ITEMS: Mapping[str, Callable[[StoredFolder], int | str]] = {
     "MESSAGES": lambda folder: folder.messages,
-    "RECENT": lambda _folder: 0,  # as IMAP4rev2 does without: no message is recent to anybody
     "UIDNEXT": lambda folder: folder.uidnext,
     "UIDVALIDITY": lambda folder: folder.uidvalidity,
     "UNSEEN": lambda folder: folder.unseen,
@@ -109,19 +108,26 @@ def status(account: Account, command: Status) -> Iterator[bytes]:
 
 
 def status_of(account: Account, folder: StoredFolder, items: tuple[str, ...]) -> bytes:
-    """Answered from the folder's counters, but for DELETED-STORAGE."""
-    if "HIGHESTMODSEQ" in items:
-        account.enabled.add("CONDSTORE")  # RFC 7162 §3.1
+    """Answered from the folder's counters, but for DELETED-STORAGE and RECENT."""
+    learned = account.learn_modseqs() if "HIGHESTMODSEQ" in items else b""
     found = {item: _status_item(account, folder, item) for item in items}
-    return status_response(folder.name, found, utf8=account.is_utf8)
+    return learned + status_response(folder.name, found, utf8=account.is_utf8)
 
 
 def _status_item(account: Account, folder: StoredFolder, item: str) -> int | str:
     if item == "APPENDLIMIT":
         return account.message_octets  # RFC 7889 §4
+    if item == "RECENT":
+        return _recent(account, folder)
     if item == "DELETED-STORAGE":
         return _deleted_octets(account.storage, folder)
     return ITEMS[item](folder)
+
+
+def _recent(account: Account, folder: StoredFolder) -> int:
+    """How many messages no session was told of yet (RFC 3501 §6.3.10)."""
+    first = account.maps.recents.first(folder.id, folder.uidnext)
+    return 0 if first >= folder.uidnext else sum(uid >= first for uid in account.maps.current(folder).uids)
 
 
 def _deleted_octets(storage: StorageEngine, folder: StoredFolder) -> int:

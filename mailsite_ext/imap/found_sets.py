@@ -18,6 +18,7 @@ from mailsite_ext.storage.values import TextHits
 
 Worded = keys.Header | keys.Body | keys.Text | keys.Dated
 """What only a message's text decides: of dates the one it was sent."""
+RECENT = "\\recent"
 EVERYWHERE = TextHits(array("Q"), LARGEST)
 
 
@@ -103,6 +104,8 @@ class Sets:
                 return found | self.holding(second, among - found)
             case keys.Not(key=negated):
                 return among - self.holding(negated, among)
+            case keys.HasFlag(flag=flag) if flag.lower() == RECENT:
+                return among & frozenset(self.view.recent_uids())
             case keys.Numbers(numbers=numbers):
                 return among & self._numbered(numbers)
             case keys.Uids(uids=uids):

@@ -38,6 +38,7 @@ def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -
     view.gone = frozenset() if expunges else frozenset(gone)
     if new:
         view.with_new(uid for uid, _modseq, _flags in new)
+        claim_recent(account, view)
         yield from exists_lines(account, view)
     account.share_map(changes.folder)
     yield from tell_keywords(view, changes.folder)
@@ -68,7 +69,16 @@ def _tell_gone(account: Account, view: View, gone: frozenset[int] | set[int]) ->
 def exists_lines(account: Account, view: View) -> Iterator[bytes]:
     yield b"* %d EXISTS\r\n" % len(view.uids)
     if not account.is_rev2:
-        yield b"* 0 RECENT\r\n"
+        yield b"* %d RECENT\r\n" % len(view.recent_uids())
+
+
+def claim_recent(account: Account, view: View) -> None:
+    """What nobody was told of before is recent to this session; one that only reads leaves it so to the next one."""
+    if account.is_rev2:
+        return
+    recents = account.maps.recents
+    tells = recents.first if view.is_read_only else recents.claim
+    view.add_recent(tells(view.folder_id, view.uidnext), view.uidnext)
 
 
 def flag_lines(
@@ -81,7 +91,8 @@ def flag_lines(
     if not changed:
         return b""
     uids, modseqs, flags = zip(*changed, strict=True)
-    table: list[tuple[bytes, Sequence[Any]]] = [(b"FLAGS (%b)", [text.encode() for text in flags])]
+    shown = [view.shown_flags(uid, text).encode() for uid, text in zip(uids, flags, strict=True)]
+    table: list[tuple[bytes, Sequence[Any]]] = [(b"FLAGS (%b)", shown)]
     if with_uid or account.has_qresync:
         table.insert(0, (b"UID %d", uids))
     if account.has_condstore:

@@ -12,7 +12,7 @@ from mailsite_ext.imap.found_sets import Sets, find_hits
 from mailsite_ext.imap.news import tell_news
 from mailsite_ext.imap.view import View, packed
 from mailsite_ext.protocol import search_keys as keys
-from mailsite_ext.protocol.imap_commands import Search, SearchReturn
+from mailsite_ext.protocol.imap_commands import Search, SearchReturn, Sort
 from mailsite_ext.protocol.imap_data import esearch_response, search_response, status_line
 from mailsite_ext.protocol.imap_search import Candidate, SearchContext, has_modseq, matcher
 from mailsite_ext.protocol.message_text import MessageText
@@ -40,6 +40,8 @@ COLUMNS = (
 def search(account: Account, command: Search) -> Iterator[bytes]:
     view = account.selected()
     returns = command.returns or (SearchReturn(all=True) if account.is_rev2 else None)  # RFC 9051 §7.3.4
+    if has_modseq(command.key):
+        yield account.learn_modseqs()
     found = find(account, view, command.key, returns)
     if returns is None:
         numbers = _shown(view, found, is_uid=command.is_uid)
@@ -52,8 +54,6 @@ def search(account: Account, command: Search) -> Iterator[bytes]:
 
 def find(account: Account, view: View, key: keys.Key, returns: SearchReturn | None = None) -> Found:
     """What matches; kept for `$` where that was asked for, and nothing kept when the search fails (RFC 5182 §2.1)."""
-    if has_modseq(key):
-        account.enabled.add("CONDSTORE")
     saves = returns is not None and returns.save
     previous = view.saved
     if saves:
@@ -126,7 +126,7 @@ def _holds(  # type: ignore[no-untyped-def]  # a row is as wide as its columns
             return opened_text()
 
         uid, flags, modseq, size, received, saved, email_id, thread_id, _parts = row
-        words = frozenset(flags.lower().split())
+        words = frozenset(view.shown_flags(row[0], flags).lower().split())
         try:
             return test(Candidate(number, uid, words, modseq, size, received, saved, email_id, thread_id, text))
         except NoSuchMessage:
@@ -145,6 +145,11 @@ def highest_modseq(key: keys.Key, found: Found) -> int | None:
 
 def _tell_extended(view: View, command: Search, returns: SearchReturn, found: Found) -> Iterator[bytes]:
     numbers = _shown(view, found, is_uid=command.is_uid)
+    yield extended(command, returns, numbers, _shown_modseq(command.key, returns, found))
+
+
+def extended(command: Search | Sort, returns: SearchReturn, numbers: Sequence[int], modseq: int | None) -> bytes:
+    """ESEARCH with what was asked for, of `numbers` in the order in which they are shown (RFC 4731, RFC 5267 §3)."""
     data: dict[str, int | bytes] = {}
     asks_nothing = not (returns.min or returns.max or returns.count or returns.save or returns.partial)
     if numbers and returns.min:
@@ -157,11 +162,18 @@ def _tell_extended(view: View, command: Search, returns: SearchReturn, found: Fo
         data["COUNT"] = len(numbers)
     if returns.partial:
         data["PARTIAL"] = _partial(numbers, returns.partial)
-    highest = highest_modseq(command.key, found)
-    if data and highest is not None:
-        data["MODSEQ"] = highest
+    if data and modseq is not None:
+        data["MODSEQ"] = modseq
     if data or asks_nothing or not returns.save:
-        yield esearch_response(command.tag, data, is_uid=command.is_uid)
+        return esearch_response(command.tag, data, is_uid=command.is_uid)
+    return b""
+
+
+def _shown_modseq(key: keys.Key, returns: SearchReturn, found: Found) -> int | None:
+    """That of the messages named, where only MIN or MAX are asked for, else of all found (RFC 7162 §3.1.10)."""
+    if (returns.min or returns.max) and not (returns.all or returns.count or returns.partial):
+        found = [*(found[:1] if returns.min else ()), *(found[-1:] if returns.max else ())]
+    return highest_modseq(key, found)
 
 
 def _partial(numbers: Sequence[int], partial: tuple[int, int]) -> bytes:

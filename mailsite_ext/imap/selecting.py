@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from mailsite_ext.imap.account import Account
-from mailsite_ext.imap.news import exists_lines, flag_lines, flags_responses
+from mailsite_ext.imap.news import claim_recent, exists_lines, flag_lines, flags_responses
 from mailsite_ext.imap.view import View
 from mailsite_ext.protocol.imap_commands import Close, QResync, Select, Unselect
 from mailsite_ext.protocol.imap_data import list_response, status_line, untagged, vanished_response
@@ -30,6 +30,7 @@ def select(account: Account, command: Select) -> Iterator[bytes]:
     found = account.maps.current(account.get_folder(command.folder))
     folder = found.folder
     view = View(folder.id, command.is_read_only, found.uids, folder.uidnext, folder.highestmodseq, folder.keywords)
+    claim_recent(account, view)
     yield from _tell_folder(account, folder, view)
     if command.qresync:
         yield from _resync(account, folder, view, command.qresync)

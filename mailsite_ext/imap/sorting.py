@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 from app.extension_api import NoSuchMessage
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.news import tell_news
-from mailsite_ext.imap.searching import find, highest_modseq
+from mailsite_ext.imap.searching import extended, find, highest_modseq
 from mailsite_ext.imap.view import View
 from mailsite_ext.protocol.imap_commands import Criterion, Sort, Thread
 from mailsite_ext.protocol.imap_data import sort_response, status_line
-from mailsite_ext.protocol.imap_limits import BadCommand
+from mailsite_ext.protocol.imap_search import has_modseq
 from mailsite_ext.protocol.imap_sort import (
     PLACES,
     SortKeys,
@@ -38,13 +38,17 @@ Keyed: TypeAlias = tuple[Any, ...]
 
 
 def sort(account: Account, command: Sort) -> Iterator[bytes]:
-    if command.returns is not None:
-        raise BadCommand("SORT has no RETURN here")
     view = account.selected()
-    found = find(account, view, command.key)
+    if has_modseq(command.key):
+        yield account.learn_modseqs()
+    found = find(account, view, command.key, command.returns)
     uids = sorted_uids(command.criteria, _sortable(account, view, command.criteria, [uid for uid, _modseq in found]))
     numbers = uids if command.is_uid else view.numbers_of(uids)
-    yield sort_response(numbers, highest_modseq(command.key, found))
+    modseq = highest_modseq(command.key, found)
+    if command.returns is None:
+        yield sort_response(numbers, modseq)
+    else:
+        yield extended(command, command.returns, numbers, modseq)
     yield from tell_news(account, expunges=command.is_uid)
     yield status_line(command.tag, "OK", "sorted")
 
@@ -79,6 +83,8 @@ THREADED_BY: Mapping[str, Callable[[Iterable[Threadable]], list[Node]]] = {
 
 def thread(account: Account, command: Thread) -> Iterator[bytes]:
     view = account.selected()
+    if has_modseq(command.key):
+        yield account.learn_modseqs()
     found = find(account, view, command.key)
     messages = list(_threadable(account, view, [uid for uid, _modseq in found], is_uid=command.is_uid))
     yield thread_response(THREADED_BY[command.algorithm](messages))

@@ -46,6 +46,7 @@ class View:
     keywords: tuple[str, ...] = ()  # those told in the last FLAGS response
     gone: frozenset[int] = frozenset()
     saved: Uids = field(default_factory=packed)  # the `$` of RFC 9051 §6.4.4.1, as UIDs
+    recent: tuple[tuple[int, int], ...] = ()  # first UID and the one after the last, ascending (RFC 3501 §2.3.2)
 
     def find_number(self, uid: int) -> int:
         """The message's number; 0 for a UID the client does not know."""
@@ -72,8 +73,11 @@ class View:
         return self._by_uid(messages) if is_uid else self._by_number(messages)
 
     def _by_uid(self, messages: SequenceSet) -> Uids:
+        return self._in_spans(messages.spans(self.uids[-1] if self.uids else 0))
+
+    def _in_spans(self, spans: Iterable[tuple[int, int]]) -> Uids:
         found = packed()
-        for low, high in messages.spans(self.uids[-1] if self.uids else 0):
+        for low, high in spans:
             found.extend(self.uids[bisect_left(self.uids, low) : bisect_right(self.uids, high)])
         return found
 
@@ -90,6 +94,26 @@ class View:
         """Take messages out; the numbers to be told in EXPUNGE responses, in an order in which each is right."""
         self.uids, places = without(self.uids, vanished)
         return [place + 1 for place in reversed(places)]
+
+    def add_recent(self, low: int, high: int) -> None:
+        """From UID `low` to the one before `high` no session was told earlier than this one."""
+        if low >= high:
+            return
+        if self.recent and self.recent[-1][1] >= low:
+            *before, (low, _high) = self.recent
+            self.recent = (*before, (low, high))
+        else:
+            self.recent = (*self.recent, (low, high))
+
+    def recent_uids(self) -> Uids:
+        return self._in_spans((low, high - 1) for low, high in self.recent)
+
+    def is_recent(self, uid: int) -> bool:
+        return any(low <= uid < high for low, high in self.recent)
+
+    def shown_flags(self, uid: int, flags: str) -> str:
+        r"""Stored flags and, for this session, `\Recent`."""
+        return f"\\Recent {flags}".rstrip() if self.is_recent(uid) else flags
 
     def with_new(self, uids: Iterable[int]) -> None:
         """Add messages that came, their UIDs above all known ones."""

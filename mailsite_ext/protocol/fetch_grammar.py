@@ -8,10 +8,11 @@ from mailsite_ext.protocol.imap_commands import Attribute, FetchItem, Of, Previe
 from mailsite_ext.protocol.imap_cursor import ATOM, Cursor
 from mailsite_ext.protocol.imap_data import astring
 from mailsite_ext.protocol.imap_limits import BadCommand
+from mailsite_ext.protocol.sequence_sets import LARGEST
 
 NAME = re.compile(rb"[A-Za-z0-9.]+")
 PART = re.compile(rb"[1-9][0-9]{0,8}(?:\.[1-9][0-9]{0,8})*(?=[.\]])")
-PARTIAL = re.compile(rb"<([0-9]{1,10})\.([1-9][0-9]{0,9})>")
+PARTIAL = re.compile(rb"<([0-9]{1,10})(?:\.([1-9][0-9]{0,9}))?>")
 MAX_PART_DEPTH = 100
 MAX_ITEMS = 500
 MAX_FIELDS = 1_000
@@ -86,7 +87,7 @@ def _preview(cursor: Cursor) -> Preview:
 def _section_item(cursor: Cursor, name: str) -> SectionItem:
     reading, is_peek = SECTIONS[name]
     cursor.expect(b"[")
-    section = _section(cursor, is_binary=reading is not Reading.RAW)
+    section = _section(cursor)
     cursor.expect(b"]")
     partial = None if reading is Reading.SIZE else _partial(cursor)
     label = reading.value.encode() + b"[" + _section_text(section) + b"]"
@@ -96,16 +97,17 @@ def _section_item(cursor: Cursor, name: str) -> SectionItem:
 
 
 def _partial(cursor: Cursor) -> tuple[int, int] | None:
+    """`<0.1024>`; without a length, as some clients write, to the end."""
     match = cursor.find(PARTIAL)
     if match is not None:
-        return int(match[1]), int(match[2])
+        return int(match[1]), int(match[2] or LARGEST)
     if cursor.peek(b"<"):
         raise BadCommand("expected a range such as <0.1024>")
     return None
 
 
-def _section(cursor: Cursor, *, is_binary: bool) -> Section:
-    """RFC 9051 `section-spec`; BINARY takes part numbers only."""
+def _section(cursor: Cursor) -> Section:
+    """RFC 9051 `section-spec`; of BINARY too, whose own grammar has part numbers only: headers are not encoded."""
     match = cursor.find(PART)
     part = tuple(map(int, match[0].split(b"."))) if match else ()
     if len(part) > MAX_PART_DEPTH:
@@ -115,7 +117,7 @@ def _section(cursor: Cursor, *, is_binary: bool) -> Section:
     if part:
         cursor.expect(b".")
     of = _section_of(cursor)
-    if is_binary or (of is Of.MIME and not part):
+    if of is Of.MIME and not part:
         raise BadCommand("a part number is needed here")
     return Section(part, of, _fields(cursor) if of in (Of.FIELDS, Of.FIELDS_NOT) else ())
 

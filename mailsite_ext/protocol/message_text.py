@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from app.extension_api import decode
+from mailsite_ext.protocol.address_lists import parse_addresses
 from mailsite_ext.protocol.imap_cursor import MONTHS
 from mailsite_ext.protocol.mime_fields import FIELD
 from mailsite_ext.protocol.part_table import Part
@@ -17,6 +18,9 @@ HEADER_OCTETS = 262_144
 PART_OCTETS = 16_777_216
 """Of a part; what comes after is not searched."""
 
+OF_ADDRESSES = frozenset({"from", "sender", "reply-to", "to", "cc", "bcc"})
+BROKEN_UP = re.compile(rb"[(\\]|\s@|@\s")
+"""Of an address list: perhaps an address is not written in one piece (RFC 5322 §3.2.2, §3.4.1)."""
 SENT_DAY = re.compile(r"(?<!\d)(\d{1,2})[ -]+([A-Za-z]{3})[a-z]*[ -]+(\d{4}|\d{2})(?!\d)")
 
 
@@ -54,7 +58,7 @@ class MessageText:
     def _fields_of(self, header: Extent) -> list[tuple[str, str]]:
         octets = read_all(self._read, Extent(header.at, min(header.octets, HEADER_OCTETS)))
         found = FIELD.findall(b"\n" + octets)
-        return [(name.decode("ascii", "replace").lower(), folded(decode.header(value))) for name, value in found]
+        return [text for name, value in found for text in _field_texts(name.decode("ascii", "replace").lower(), value)]
 
     def body_texts(self) -> list[str]:
         """What BODY looks through, folded; no text goes on in the next."""
@@ -71,6 +75,19 @@ class MessageText:
             elif section and part.type.startswith("text/"):
                 octets = read_all(self._read, Extent(part.body_at, min(part.body_octets, PART_OCTETS)))
                 yield folded(decode.text(decode.transfer(octets, part.encoding), part.charset))
+
+
+def _field_texts(name: str, value: bytes) -> Iterator[tuple[str, str]]:
+    """A field as it stands, and what ENVELOPE says of its addresses where comments or spaces stand inside them."""
+    text = folded(decode.header(value))
+    yield name, text
+    if name in OF_ADDRESSES and BROKEN_UP.search(value):
+        plain = (
+            folded(b"@".join((one.mailbox or b"", one.host or b"")).decode("utf-8", "replace"))
+            for one in parse_addresses(value)
+        )
+        if missing := [address for address in plain if address not in text]:
+            yield name, ", ".join(missing)
 
 
 def sent_day(value: str) -> date | None:

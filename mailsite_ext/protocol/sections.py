@@ -98,9 +98,11 @@ def item_value(item: SectionItem, parts: Mapping[str, Part], read: Read) -> Iter
     Raises UnknownEncoding before anything is given.
     """
     match item.reading:
+        case Reading.SIZE if item.section.of in (Of.FIELDS, Of.FIELDS_NOT):
+            return iter([b"%d" % len(_chosen_fields(item, parts, read) or b"")])
         case Reading.SIZE:
             return iter([b"%d" % _decoded_size(item, parts, read)])
-        case Reading.DECODED:
+        case Reading.DECODED if item.section.of is Of.WHOLE:
             return _decoded_value(item, parts, read)
     return _raw_value(item, parts, read)
 
@@ -109,12 +111,20 @@ def _raw_value(item: SectionItem, parts: Mapping[str, Part], read: Read) -> Iter
     extent = find_extent(parts, item.section)
     if extent is None:
         return iter([b"NIL"])
-    if item.section.of in (Of.FIELDS, Of.FIELDS_NOT):
-        header = read_all(read, Extent(extent.at, min(extent.octets, FIELDS_OCTETS)))
-        fields = header_fields(header, item.section.fields, others=item.section.of is Of.FIELDS_NOT)
+    fields = _chosen_fields(item, parts, read)
+    if fields is not None:
         return _literal([_cut(fields, item.partial)])
     extent = extent.partial(item.partial)
     return _literal_of(extent.octets, pieces(read, extent))
+
+
+def _chosen_fields(item: SectionItem, parts: Mapping[str, Part], read: Read) -> bytes | None:
+    """None where no header, or not single fields of it, are asked for."""
+    extent = find_extent(parts, item.section)
+    if extent is None or item.section.of not in (Of.FIELDS, Of.FIELDS_NOT):
+        return None
+    header = read_all(read, Extent(extent.at, min(extent.octets, FIELDS_OCTETS)))
+    return header_fields(header, item.section.fields, others=item.section.of is Of.FIELDS_NOT)
 
 
 def read_all(read: Read, extent: Extent) -> bytes:
@@ -150,7 +160,12 @@ def _decoded_size(item: SectionItem, parts: Mapping[str, Part], read: Read) -> i
     part = parts.get(".".join(map(str, item.section.part)))
     if part is None:
         return 0
-    if part.is_multipart or not item.section.part or part.encoding in PLAIN_ENCODINGS:
+    if (
+        item.section.of is not Of.WHOLE
+        or part.is_multipart
+        or not item.section.part
+        or part.encoding in PLAIN_ENCODINGS
+    ):
         extent = find_extent(parts, item.section)
         return extent.octets if extent else 0
     return sum(map(len, decoded(part, read)))

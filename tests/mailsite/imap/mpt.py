@@ -2,7 +2,7 @@
 
 `C:` is said, `S:` expected as a regular expression; `SUB { }` may come in any order, `SESSION: n` changes the client.
 Their wording is theirs: of a tagged response only the condition is compared.  Untagged responses are compared as
-values, in any order, flags as sets, without `\\Recent`, which nobody has here; their hierarchy delimiter "." is "/".
+values, in any order, flags as sets; their hierarchy delimiter "." is "/".
 """
 
 from __future__ import annotations
@@ -153,7 +153,6 @@ def pattern_of(wanted: str) -> str | None:
         return r"\S+ " + wanted[:2] + " .*"
     wanted = wanted.replace(" \\{0\\}\r\n", " (?:\\{0\\}\r\n|NIL)")  # of a part that is not there (RFC 9051 §7.5.2)
     wanted = re.sub(r" \{(\d+)\}", r" \\{\1\\}", wanted)
-    wanted = re.sub(r"RECENT \d+", "RECENT 0", wanted)
     wanted = FLAGS_WANTED.sub(lambda found: f"{found[1]}{_sorted(found[2].split())})", wanted)
     if r"\* LIST" in wanted:
         head, _, name = wanted.rpartition(" ")
@@ -166,7 +165,7 @@ def pattern_of(wanted: str) -> str | None:
 
 
 def _sorted(flags: list[str]) -> str:
-    return " ".join(sorted((flag for flag in flags if flag != r"\\Recent"), key=lambda flag: flag.strip("\\"))) + "\\"
+    return " ".join(sorted(flags, key=lambda flag: flag.strip("\\"))) + "\\"
 
 
 def canonical(answer: str) -> str:

@@ -184,7 +184,6 @@ def test_folder_names_are_text(name, utf8, folder):
         (b"a FETCH 4294967296 FLAGS", b"a BAD message numbers are wrong or too many\r\n"),
         (b"a FETCH " + b"1," * 10_000 + b"1 FLAGS", b"a BAD message numbers are wrong or too many\r\n"),
         (b"a FETCH 1 BODY[MIME]", b"a BAD a part number is needed here\r\n"),
-        (b"a FETCH 1 BINARY[1.TEXT]", b"a BAD a part number is needed here\r\n"),
         (b"a FETCH 1 (FLAGS) (VANISHED)", b"a BAD VANISHED needs UID FETCH and CHANGEDSINCE\r\n"),
         (b"a STORE 1 FLAGS (\\Recent)", b"a BAD no such system flag can be set\r\n"),
         (b"a STATUS x ()", b"a BAD a list is empty\r\n"),

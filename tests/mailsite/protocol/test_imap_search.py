@@ -114,6 +114,17 @@ def test_keys(text, matches):
     assert matcher(key(text), CONTEXT)(candidate()) is matches
 
 
+def test_an_address_is_found_as_the_envelope_has_it():
+    """Comments and spaces inside it hide no address (RFC 9051 §6.4.4: "in the envelope structure's FROM field")."""
+    octets = b"From: Ann <ann (her box)@ (at home) example.org>, b@example.org\r\n\r\n"
+    parts = by_section(read_structure(octets).parts)
+    text = MessageText(parts, lambda at, most: octets[at : at + most])
+    assert text.fields("from") == [
+        "ann <ann (her box)@ (at home) example.org>, b@example.org",
+        "ann@example.org",
+    ]
+
+
 def test_a_message_never_saved_matches_no_saved_day():
     assert not matcher(key("SAVEDSINCE 1-Jan-1990"), CONTEXT)(candidate(saved_s=None))
 

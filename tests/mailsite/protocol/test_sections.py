@@ -69,6 +69,8 @@ HEADER, _, BODY = MESSAGE.partition(b"\r\n\r\n")
         (b"BINARY[1]", b"hello"),
         (b"BINARY[4]<3.2>", "é".encode()),
         (b"BINARY[2]", INNER),
+        (b"BINARY[2.TEXT]", INNER.partition(b"\r\n\r\n")[2]),  # nothing of it is encoded
+        (b"BINARY[1]<3>", b"lo"),
     ],
 )
 def test_sections(item, octets):
@@ -87,6 +89,8 @@ def test_sections(item, octets):
         (b"BINARY.SIZE[1]", b"5"),
         (b"BINARY.SIZE[]", str(len(MESSAGE)).encode()),
         (b"BINARY.SIZE[9]", b"0"),
+        (b"BINARY.SIZE[2.TEXT]", str(len(INNER.partition(b"\r\n\r\n")[2])).encode()),
+        (b"BINARY.SIZE[2.HEADER.FIELDS (X-None)]", b"2"),
     ],
 )
 def test_what_is_no_plain_literal(item, octets):
