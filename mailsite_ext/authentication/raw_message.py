@@ -53,6 +53,11 @@ def split_message(message: bytes) -> tuple[bytes, bytes]:
 
 
 def split_fields(header: bytes) -> Sequence[RawField]:
-    """Lines that are no field, such as the "From " of a mbox file, are passed over."""
-    named = ((lines, _NAMED.match(lines)) for lines in _LINES.findall(header))
-    return [RawField(name[1].decode("ascii").lower(), lines) for lines, name in named if name]
+    return [field for _, _, field in field_spans(header)]
+
+
+def field_spans(header: bytes) -> Iterator[tuple[int, int, RawField]]:
+    """Where each field begins and ends.  Lines that are none, such as the "From " of a mbox file, are passed over."""
+    for lines in _LINES.finditer(header):
+        if name := _NAMED.match(lines[0]):
+            yield *lines.span(), RawField(name[1].decode("ascii").lower(), lines[0])
