@@ -288,6 +288,13 @@ class MailSource(Protocol):
         """Read what arrived while watching; True if the folder changed.  Never blocks."""
         ...
 
+    def has_other_news(self) -> bool:
+        """Whether other folders or the tree may have changed since the last time, where a session hears of them.
+
+        Asked while watching, after `has_news`.  False is no promise: look at `folders` now and then.
+        """
+        ...
+
     def stop_watching(self) -> None: ...
 
     def noop(self) -> None:

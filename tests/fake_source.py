@@ -416,6 +416,9 @@ class FakeSource:
             except BlockingIOError:
                 return False
 
+    def has_other_news(self) -> bool:
+        return False
+
     def stop_watching(self) -> None:
         with self._server.lock:
             self._ask("stop_watching")

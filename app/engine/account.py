@@ -1,6 +1,7 @@
 """One leased account at work.
 
-* The *watch* session keeps the INBOX and the tree fresh, by IDLE or by polls.
+* The *watch* session keeps the INBOX and the tree fresh, by IDLE or by polls; a source on this machine tells of every
+  folder, others are polled.
 * The *interactive* one does what people wait for, and stays warm.
 * The *bulk* one fetches everything else, and is closed when there is nothing left.
 * Sending has a lane of its own and no session: it speaks SMTP.
@@ -29,6 +30,8 @@ log = logging.getLogger("satchel.engine")
 
 PATIENCE_S = 5.0
 """Shorter rests are not worth failing what people wait for."""
+TREE_GAP_S = 0.5
+"""Between two looks at the tree that were asked for by news of other folders."""
 SILENT_S = 30.0
 """A session unused for this long may be dead without a sign."""
 
@@ -56,6 +59,7 @@ class AccountWork:
         self._idle_fd: int | None = None
         self._watched_id = 0
         self._watched_name = "INBOX"
+        self._tree_looked_s = -TREE_GAP_S
         self._trouble: MailError | None = None
 
     # What comes from outside
@@ -171,6 +175,7 @@ class AccountWork:
 
     def _sync_tree(self, source: MailSource) -> None:
         self._timetable.plan("tree", self.desk.times.tree_s)
+        self._tree_looked_s = self._clock.monotonic_s()
         self._look_at(sync.sync_tree(self.desk, source))
 
     def _begin_watching(self) -> None:
@@ -181,12 +186,23 @@ class AccountWork:
         try:
             if self._idle_fd is None:
                 self._idle_fd = source.start_watching(self._watched_name)
-            if source.has_news():  # it came together with the answer to IDLE
+            has_news = source.has_news()  # it came together with the answer to IDLE
+            if source.has_other_news():
+                self._look_at_tree_soon()
+            if has_news:
                 self._seats.put(self._watch, "look", Rank.NEWS, self._look)
             else:
                 self._watcher.watch(self._idle_fd, self._on_arrival)
         except MailError as error:
             self._seats.session_broke(self._watch, "look", Rank.NEWS, self._look, error)
+
+    def _look_at_tree_soon(self) -> None:
+        """At once, or TREE_GAP_S after the last time: who brings mail by the thousand rings at every batch."""
+        wait_s = self._tree_looked_s + TREE_GAP_S - self._clock.monotonic_s()
+        if wait_s > 0:
+            self._timetable.plan("tree", wait_s)
+        else:
+            self._seats.put(self._watch, "tree", Rank.NEWS, self._sync_tree)
 
     def _on_arrival(self) -> None:
         """In the watcher's thread: something can be read, perhaps only a sign of life; `_begin_watching` reads it."""

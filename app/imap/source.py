@@ -242,6 +242,10 @@ class ImapSource:
         lines = list(self._session.waiting_lines(self._idle))
         return self._idle.is_complete or any(NEWS.match(line) for line in lines)
 
+    def has_other_news(self) -> bool:
+        """IDLE tells of the selected folder alone (RFC 2177 §3)."""
+        return False
+
     def stop_watching(self) -> None:
         idle, self._idle = self._idle, None
         if idle is not None and not idle.is_complete:

@@ -28,7 +28,16 @@ from mailsite_ext.storage.catalogue_messages import Relocate
 from mailsite_ext.storage.catalogue_search import uids_where
 from mailsite_ext.storage.catalogue_sql import Link, Row, linked, turn
 from mailsite_ext.storage.catalogue_step import Step
-from mailsite_ext.storage.catalogue_values import MailboxMade, MailboxRemoved, QuotaSet
+from mailsite_ext.storage.catalogue_values import (
+    Event,
+    FolderMade,
+    FolderMarked,
+    FolderRemoved,
+    FolderRenamed,
+    MailboxMade,
+    MailboxRemoved,
+    QuotaSet,
+)
 from mailsite_ext.storage.text_indexes import TextIndexes
 from mailsite_ext.storage.values import (
     Column,
@@ -102,10 +111,9 @@ class Catalogue:
         self.after_commit(step)
 
     def _ring(self, step: Step) -> None:
-        changed = (event for event in step.events if not isinstance(event, MailboxMade | MailboxRemoved | QuotaSet))
-        folders = {event.folder.id for event in changed}
-        if self._bus and folders:
-            self._bus.ring(*(Bell(Topic.STORAGE, folder_id) for folder_id in folders))
+        bells = {bell for event in step.events for bell in _bells_of(event)}
+        if self._bus and bells:
+            self._bus.ring(*bells)
 
     def read(self) -> contextlib.AbstractContextManager[Link]:
         return linked(self.engine)
@@ -230,3 +238,11 @@ class Catalogue:
     def headings(self, folder_id: int, columns: Sequence[Heading]) -> Sequence[Row]:
         folder = self.get_folder(folder_id)
         return self.text.ask(folder.mailbox, lambda index: index.headings(folder, columns)) or ()
+
+
+def _bells_of(event: Event) -> Iterator[Bell]:
+    if isinstance(event, MailboxMade | MailboxRemoved | QuotaSet):
+        return
+    yield Bell(Topic.STORAGE, event.folder.id)
+    if isinstance(event, FolderMade | FolderMarked | FolderRemoved | FolderRenamed):
+        yield Bell(Topic.STORAGE_TREE, event.folder.mailbox_id)

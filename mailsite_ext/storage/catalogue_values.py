@@ -92,6 +92,7 @@ class LockedFolder:
             self.unseen,
             self.deleted,
             self.octets,
+            self.mailbox_id,
             tuple(self.keywords.split()),
         )
 

@@ -8,8 +8,8 @@ Promises, of every adapter, tested by one contract suite:
   or a rebuild either; MODSEQ rises with every change of a folder (RFC 7162 §3.1).
 * Expunged UIDs leave tombstones, so QRESYNC can name them (RFC 7162 §3.2.10).
 * Several processes may work on one storage at once; two threads of one process too.
-* After each committed step the folders it changed are rung (Topic.STORAGE, folder id), so that every process learns of
-  changes of every other.
+* After each committed step the folders it changed are rung (Topic.STORAGE, folder id), and the mailboxes whose tree it
+  changed (Topic.STORAGE_TREE, mailbox id), so that every process learns of changes of every other.
 * Names reach the disk only in an encoding of our own: no name can leave the storage's folder.
 
 Every method may raise StorageFull (nothing happened), StorageDamaged, StorageElsewhere, NoSuchFolder, NoSuchMailbox.

@@ -54,6 +54,7 @@ class StoredFolder:
     unseen: int
     deleted: int  # with \\Deleted (STATUS DELETED, RFC 9051)
     octets: int  # STATUS SIZE, RFC 8438
+    mailbox_id: int
     keywords: tuple[str, ...] = ()  # every keyword a message of the folder ever had (the FLAGS response), sorted
 
 

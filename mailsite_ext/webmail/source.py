@@ -30,7 +30,7 @@ from mailsite_ext.storage.bells import FolderBells
 from mailsite_ext.storage.catalogue_folders import folder_name
 from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.values import DELIMITER, Column, Content, FlagMode, FolderChanges, StoredFolder
-from mailsite_ext.webmail.chime import Chime
+from mailsite_ext.webmail.ear import MailboxEar
 from mailsite_ext.webmail.reading import check_section, header_of, section_pieces
 from mailsite_ext.webmail.refusals import check_flags, refusals_told
 
@@ -51,8 +51,7 @@ class StorageSource:
         self._storage = storage
         self._mailbox = mailbox
         self._bells = bells
-        self._unlisten: Callable[[], None] = _nobody_listens
-        self._chime: Chime | None = None
+        self._ear: MailboxEar | None = None
         self._told: dict[int, int] = {}
         """Folder id → its MODSEQ when its changes were asked for last."""
 
@@ -241,31 +240,31 @@ class StorageSource:
 
     def start_watching(self, folder: str) -> int:
         """Rung already where something came since the folder's changes were asked for."""
-        self.stop_watching()
         stored = self._folder(folder)
-        self._chime = chime = Chime()
-        self._unlisten = self._bells().listen(stored.id, chime.ring)
+        ear = self._ear = self._ear or MailboxEar(self._bells())
+        ear.attend(stored.mailbox_id, [each.id for each in self._storage.folders(self._mailbox)])
+        descriptor = ear.watch(stored.id)
         if self._storage.get_folder(stored.id).highestmodseq != self._told.get(stored.id, stored.highestmodseq):
-            chime.ring()
-        return chime.descriptor
+            ear.note_news()
+        return descriptor
 
     def has_news(self) -> bool:
-        return self._chime is not None and self._chime.heard()
+        return self._ear is not None and self._ear.has_news()
+
+    def has_other_news(self) -> bool:
+        return self._ear is not None and self._ear.has_other_news()
 
     def stop_watching(self) -> None:
-        chime, self._chime = self._chime, None
-        if chime is not None:
-            self._unlisten()
-            chime.close()
+        if self._ear is not None:
+            self._ear.stop()
 
     def noop(self) -> None:
         """There is no connection to keep."""
 
     def close(self) -> None:
-        self.stop_watching()
-
-
-def _nobody_listens() -> None: ...
+        ear, self._ear = self._ear, None
+        if ear is not None:
+            ear.close()
 
 
 class _News:

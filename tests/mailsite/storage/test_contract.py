@@ -284,14 +284,19 @@ def test_deliveries_of_one_commit_each_get_their_own(storage):
 
 
 # Bells
+class Bells:
+    """A bus that notes what was rung."""
+
+    def __init__(self, rung):
+        self._rung = rung
+
+    def ring(self, *bells):
+        self._rung.extend(bells)
+
+
 def test_every_committed_change_rings_its_folders(place):
     rung: list[Bell] = []
-
-    class Bells:
-        def ring(self, *bells):
-            rung.extend(bells)
-
-    storage = place.open(bus=Bells())
+    storage = place.open(bus=Bells(rung))
     inbox, sent = inbox_of(storage), storage.find_folder("alice", "Sent")
     for change, folders in (
         (lambda: add(storage, inbox, "one", "two"), {inbox.id}),
@@ -305,3 +310,20 @@ def test_every_committed_change_rings_its_folders(place):
         rung.clear()
         change()
         assert {bell.subject for bell in rung if bell.topic is Topic.STORAGE} == folders
+
+
+def test_the_mailbox_whose_tree_changed_is_rung(place):
+    rung: list[Bell] = []
+    storage = place.open(bus=Bells(rung))
+    inbox = inbox_of(storage)
+    for change, is_told in (
+        (lambda: add(storage, inbox, "one"), False),
+        (lambda: storage.create_folder("alice", "Travel"), True),
+        (lambda: storage.rename_folder(storage.find_folder("alice", "Travel").id, "Journeys"), True),
+        (lambda: storage.subscribe(storage.find_folder("alice", "Journeys").id, subscribed=True), True),
+        (lambda: storage.delete_folder(storage.find_folder("alice", "Journeys").id), True),
+    ):
+        rung.clear()
+        change()
+        told = {bell.subject for bell in rung if bell.topic is Topic.STORAGE_TREE}
+        assert told == ({inbox.mailbox_id} if is_told else set())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -101,6 +102,40 @@ def test_another_folders_news_are_none(account):
     account.deliver(1)
     assert wait_for_news(account.source, descriptor)
     assert not account.source.has_news()
+
+
+def heard_elsewhere(account, descriptor) -> bool:
+    """Whether the next ring is about other folders, and not about the watched one."""
+    assert select.select([descriptor], [], [], 5)[0]
+    assert not account.source.has_news()
+    return bool(account.source.has_other_news())
+
+
+def test_every_other_folder_of_the_mailbox_and_its_tree_are_heard(account):
+    account.sync()
+    descriptor = account.source.start_watching("INBOX")
+    assert heard_elsewhere(account, descriptor)  # nobody listened until now
+    assert not account.source.has_other_news()
+    account.other.append("Sent", message("Elsewhere"), ())
+    assert heard_elsewhere(account, descriptor)
+    account.other.create_folder("Travel")
+    assert heard_elsewhere(account, descriptor)
+    account.source.stop_watching()
+    account.other.append("Sent", message("While nobody waited"), ())
+    descriptor = account.source.start_watching("INBOX")
+    account.other.append("Travel", message("In a folder that came"), ())
+    assert heard_elsewhere(account, descriptor)
+
+
+def test_what_others_are_sent_is_not_heard(account):
+    account.sync()
+    descriptor = account.source.start_watching("INBOX")
+    assert heard_elsewhere(account, descriptor)
+    account.server.deliver("bob", message("For Bob"))
+    account.server.deliver("bob", message("For Bob"), folder="Private")
+    account.deliver(1)  # bells come in order, this one last
+    assert wait_for_news(account.source, descriptor)
+    assert not account.source.has_other_news()
 
 
 def test_watching_again_and_again_leaves_no_descriptor_open(account):
