@@ -3,6 +3,7 @@
 MailError
 ├── NotFound
 │   ├── NoSuchMailbox            nobody here has that address
+│   ├── NoSuchSigningKey         a domain has no such DKIM key
 │   └── NoSuchFolder             (app.errors)
 ├── FolderExists                 a folder of that name is there already
 ├── BadFolderName                a name no folder can have
@@ -49,6 +50,8 @@ MailError
 ├── Stopping                     this listener is
 ├── TooMuchBeforeLogin           a stranger that talks and talks
 ├── OutboundNotSetUp             mail to the world, which is not delivered from here yet
+├── KeyAlreadyComing             a DKIM key waits to be published: one at a time
+├── SigningKeyInUse              it signs: another must first
 ├── CannotBind                   a port of this machine cannot be had, and what to do
 └── (ConnectionLost, TooManyAttempts, LoginRefused of app.errors)
 """
@@ -59,6 +62,15 @@ from app.extension_api import MailError, NotFound
 
 
 class NoSuchMailbox(NotFound): ...
+
+
+class NoSuchSigningKey(NotFound): ...
+
+
+class KeyAlreadyComing(MailError): ...
+
+
+class SigningKeyInUse(MailError): ...
 
 
 class FolderExists(MailError): ...
