@@ -33,6 +33,7 @@ from app.errors import (
     SubmissionDeferred,
     SubmissionRefused,
     TimedOut,
+    TlsFailed,
     TooManyAttempts,
 )
 from app.logs import set_up as set_up_logs
@@ -149,6 +150,7 @@ __all__ = [
     "SubmissionRefused",
     "Switches",
     "TimedOut",
+    "TlsFailed",
     "TooManyAttempts",
     "Topic",
     "User",
