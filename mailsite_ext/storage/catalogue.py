@@ -15,6 +15,7 @@ another folder, and a folder that is restored jumps alone.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -52,6 +53,8 @@ from mailsite_ext.storage.values import (
     TextHits,
     Uids,
 )
+
+log = logging.getLogger(__name__)
 
 REMEMBERED_STEPS = 10_000
 """How many steps of a folder QRESYNC can name at least; older ones cost a look at the whole folder."""
@@ -107,8 +110,15 @@ class Catalogue:
                 link.rollback()
                 self.undo(step)
                 raise
-        self._ring(step)
-        self.after_commit(step)
+        self._tell(step)
+
+    def _tell(self, step: Step) -> None:
+        """The step happened: whoever heard of a fault now would do it a second time.  A lost bell costs a poll."""
+        try:
+            self.after_commit(step)
+            self._ring(step)
+        except Exception:
+            log.exception("a step was stored, and not everybody was told")
 
     def _ring(self, step: Step) -> None:
         bells = {bell for event in step.events for bell in _bells_of(event)}

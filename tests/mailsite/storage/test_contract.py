@@ -312,6 +312,22 @@ def test_every_committed_change_rings_its_folders(place):
         assert {bell.subject for bell in rung if bell.topic is Topic.STORAGE} == folders
 
 
+class BrokenBells(Bells):
+    """A bus without a descriptor left."""
+
+    def ring(self, *bells):
+        raise OSError(24, "Too many open files")
+
+
+def test_a_bell_that_cannot_ring_does_not_store_a_message_twice(place):
+    """Who is told of a fault sends again; together in a commit, the storage itself did."""
+    storage = place.open(bus=BrokenBells([]))
+    inbox = inbox_of(storage)
+    asked = [storage.append(inbox.id, [(content(mail(str(n))), frozenset(), None)]) for n in range(20)]
+    assert sorted(stored.uid for one in asked for stored in one.result(10)) == list(range(1, 21))
+    assert list(storage.uids(inbox.id)) == list(range(1, 21))
+
+
 def test_the_mailbox_whose_tree_changed_is_rung(place):
     rung: list[Bell] = []
     storage = place.open(bus=Bells(rung))
