@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +29,6 @@ from mailsite_ext.storage.open import close_storage, open_storage
 from mailsite_ext.storage.text_indexing import index_all
 from mailsite_ext.storage.values import INBOX, Content
 
-SMTP_PORT, IMAP_PORT = 18025, 18143
 PASSWORD = "correct horse battery"
 AT_ONCE = 500
 
@@ -42,13 +41,14 @@ class MailHost:
             **os.environ,
             "WORK_DIRECTORY": str(work),
             "LOG_LEVEL": "warning",
-            "MAIL_CONNECTIONS_PER_ADDRESS": "100",
+            "MAIL_CONNECTIONS_PER_ADDRESS": "1100",
         }
+        self.smtp_port, self.imap_port = free_ports(2)
         self.settings = Settings(
             storage_engine=kind,
             domains=("example.test",),
-            smtp_port=SMTP_PORT,
-            imap_port=IMAP_PORT,
+            smtp_port=self.smtp_port,
+            imap_port=self.imap_port,
             test_mode=True,
         )
         prepare(Config.from_env(self.environment)).dispose()
@@ -92,8 +92,9 @@ class MailHost:
         close_storage(self.parts)
         started = {name: self.start(name) for name in commands}
         try:
-            for port in (SMTP_PORT if "smtp" in commands else 0, IMAP_PORT if "imap" in commands else 0):
-                wait_until(lambda port=port: not port or _answers(port), 30)  # type: ignore[misc]  # a default binds it
+            for name in commands:
+                port = self.smtp_port if name == "smtp" else self.imap_port
+                wait_until(lambda port=port: _answers(port), 30)  # type: ignore[misc]  # a default binds it
             yield started
         finally:
             for process in started.values():
@@ -103,6 +104,12 @@ class MailHost:
     def start(self, name: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "mailsite_ext.listeners", name]
         return subprocess.Popen(command, env=self.environment)
+
+
+def free_ports(count: int) -> list[int]:
+    """Nobody listens there now: hosts side by side must not share a port, which SO_REUSEPORT would let them."""
+    with ExitStack() as held:
+        return [held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(count)]
 
 
 def _answers(port: int) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import rig
-from bench.host import IMAP_PORT, PASSWORD, SMTP_PORT, MailHost, settle
+from bench.host import PASSWORD, MailHost, settle
 from bench.installation import cpu_s, memory_mib
 from bench.report import head, row
 from bench.rig import OTHER, TOOLS, Rig
@@ -47,7 +47,7 @@ def measure_reception(host: MailHost, kind: StorageKind) -> None:
     with host.running("smtp") as processes:
         for connections, octets, messages in RECEPTIONS:
             peer = send(LMTP_PORT, "bench@example.test", connections, octets, messages, "--lmtp")
-            ours = send(SMTP_PORT, "bench@example.test", connections, octets, messages)
+            ours = send(host.smtp_port, "bench@example.test", connections, octets, messages)
             settle(processes["smtp"].pid)
             ratio = ours["msgs_per_s"] / peer["msgs_per_s"]
             row(
@@ -74,7 +74,7 @@ def measure_access(host: MailHost, kind: StorageKind, maildir: Path) -> None:
     host.fill("reader", maildir, OTHER.messages)
     head(f"P6 IMAP, {kind}", "operation", "p50 ms", "Dovecot ms", "times faster", "found", "Dovecot found")
     with host.running("imap") as processes:
-        ours = access(IMAP_PORT, "reader@example.test", PASSWORD)
+        ours = access(host.imap_port, "reader@example.test", PASSWORD)
         peer = access(DOVECOT_PORT, OTHER.login, OTHER.password)
         for name, mine in ours.items():
             theirs = peer.get(name, {})

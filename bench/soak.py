@@ -23,13 +23,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from bench.host import IMAP_PORT, PASSWORD, SMTP_PORT, MailHost
+from bench.host import PASSWORD, MailHost
 from bench.report import head, row
 from mailsite_ext.settings.values import StorageKind
 
 SENDERS = 6
 READERS = 2
-SIZES = (300, 4_000, 60_000, 400_000)
+SIZES, SHARES = (300, 4_000, 60_000, 400_000), (40, 45, 12, 3)
 PAUSES_S = (0.5, 5.0)
 
 
@@ -76,14 +76,17 @@ class Soak:
     def _send(self, number: int) -> None:
         chance, sent = random.Random(number), 0
         while not self.over.is_set():
-            with suppress(OSError, smtplib.SMTPException), smtplib.SMTP("127.0.0.1", SMTP_PORT, timeout=20) as client:
+            with (
+                suppress(OSError, smtplib.SMTPException),
+                smtplib.SMTP("127.0.0.1", self.host.smtp_port, timeout=20) as client,
+            ):
                 while not self.over.is_set():
                     sent += 1
                     self._send_one(client, f"{number}.{sent}@soak.example", chance)
             time.sleep(0.1)
 
     def _send_one(self, client: smtplib.SMTP, message_id: str, chance: random.Random) -> None:
-        body = (chance.randbytes(chance.choice(SIZES) // 2).hex() + "\r\n").encode()
+        body = (chance.randbytes(chance.choices(SIZES, SHARES)[0] // 2).hex() + "\r\n").encode()
         body = b"\r\n".join(body[at : at + 76] for at in range(0, len(body) - 2, 76)) + b"\r\n"
         message = f"From: a@soak.example\r\nSubject: soak\r\nMessage-ID: <{message_id}>\r\n\r\n".encode() + body
         with self._lock:
@@ -97,7 +100,7 @@ class Soak:
         """A mail client that looks, flags and copies meanwhile: it must never see a fault."""
         while not self.over.is_set():
             with suppress(OSError, imaplib.IMAP4.abort):
-                client = imaplib.IMAP4("127.0.0.1", IMAP_PORT, timeout=20)
+                client = imaplib.IMAP4("127.0.0.1", self.host.imap_port, timeout=20)
                 client.login("bench@example.test", PASSWORD)
                 while not self.over.is_set():
                     _ok, (count,) = client.select()
@@ -109,7 +112,7 @@ class Soak:
 
     def found(self) -> Iterable[tuple[str, str]]:
         """Message-ID and body digest of everything in the mailbox."""
-        client = imaplib.IMAP4("127.0.0.1", IMAP_PORT, timeout=60)
+        client = imaplib.IMAP4("127.0.0.1", self.host.imap_port, timeout=60)
         client.login("bench@example.test", PASSWORD)
         _ok, (count,) = client.select(readonly=True)
         for number in range(1, int(count or 0) + 1):
