@@ -1,8 +1,9 @@
 """Every table of hosting, imported once so that the metadata is whole (migrations, tests)."""
 
+from mailsite_ext.delivery import models as delivery
 from mailsite_ext.domains import models as domains
 from mailsite_ext.importing import models as importing
 from mailsite_ext.settings import models as settings
 from mailsite_ext.storage import models as storage
 
-__all__ = ["domains", "importing", "settings", "storage"]
+__all__ = ["delivery", "domains", "importing", "settings", "storage"]

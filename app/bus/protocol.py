@@ -21,6 +21,7 @@ class Topic(StrEnum):
     SENT = "sent"  # user: an outbox row changed state
     STORAGE = "storage"  # a hosted folder, by the storage's id: messages came, went or changed
     STORAGE_TREE = "storage-tree"  # a hosted mailbox, by the storage's id: folders came, went or were renamed
+    DELIVERY = "delivery"  # 0: mail waits to go to other servers
     MACHINES = "machines"  # 0: the desired or actual state of a service changed
     SETTINGS = "settings"  # 0: the mode or another site-wide setting changed
 

@@ -1,0 +1,95 @@
+"""The delivery queue: messages on their way to other servers, and what became of each recipient's copy (X4)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extension_api import Base, UtcDateTime
+from mailsite_ext.delivery.retry import Fate
+
+ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # AUTOINCREMENT is SQLite's for plain INTEGER only
+
+
+class QueuedMessage(Base):
+    """A message somebody here sent.  Its octets go when every recipient's fate is known, its rows some days later."""
+
+    __tablename__ = "mailsite_queued_message"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(ROW_ID, primary_key=True)
+    token: Mapped[str] = mapped_column(String(80), unique=True)  # the same message is taken once
+    mailbox: Mapped[str] = mapped_column(String(64), index=True)  # who sent it, and hears of its fate
+    sender: Mapped[str] = mapped_column(String(320))
+    octets: Mapped[int] = mapped_column(BigInteger)
+    is_eight_bit: Mapped[bool]
+    needs_utf8: Mapped[bool]
+    requires_tls: Mapped[bool]
+    ret: Mapped[str] = mapped_column(String(4))
+    envid: Mapped[str] = mapped_column(String(120))
+    is_whole: Mapped[bool]  # its last block is stored, and its recipients are
+    has_octets: Mapped[bool]  # they are kept until every fate is known
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class QueuedBlock(Base):
+    """A piece of a message's octets, exactly as they go out."""
+
+    __tablename__ = "mailsite_queued_block"
+
+    message_id: Mapped[int] = mapped_column(
+        ForeignKey("mailsite_queued_message.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    octets: Mapped[bytes]
+
+
+class QueuedRecipient(Base):
+    """One recipient's copy.
+
+    A delivery process that works on it has its claim on it until `claimed_until`; `next_at` is set to then before
+    anything is dialled, so that a process that dies cannot make another hammer the far side.
+    """
+
+    __tablename__ = "mailsite_queued_recipient"
+    __table_args__ = (
+        Index("ix_mailsite_queued_recipient_due", "fate", "next_at"),
+        Index("ix_mailsite_queued_recipient_message", "message_id"),
+        Index("ix_mailsite_queued_recipient_claim", "claim"),
+        Index("ix_mailsite_queued_recipient_to_tell", "to_tell"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(ROW_ID, primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("mailsite_queued_message.id", ondelete="CASCADE"))
+    address: Mapped[str] = mapped_column(String(320))
+    domain: Mapped[str] = mapped_column(String(255))
+    notify: Mapped[str] = mapped_column(String(40))  # words of NOTIFY, joined by commas (RFC 3461 §4.1)
+    orcpt: Mapped[str] = mapped_column(String(500))
+    fate: Mapped[Fate]
+    tries: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    claim: Mapped[str] = mapped_column(String(40), default="")
+    claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    code: Mapped[int] = mapped_column(default=0)  # the last answer; 0: none yet
+    words: Mapped[str] = mapped_column(Text, default="")
+    host: Mapped[str] = mapped_column(String(255), default="")
+    tried_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    told_of_delay: Mapped[bool] = mapped_column(default=False)
+    to_tell: Mapped[str] = mapped_column(String(20), default="")  # a Notice its sender has not been sent yet
+
+
+class DeliveryAttempt(Base):
+    """What was said when a message was tried at a destination."""
+
+    __tablename__ = "mailsite_delivery_attempt"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(ROW_ID, primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("mailsite_queued_message.id", ondelete="CASCADE"), index=True)
+    domain: Mapped[str] = mapped_column(String(255))
+    begun_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    port_25_blocked: Mapped[bool]
+    transcript: Mapped[str] = mapped_column(Text)
