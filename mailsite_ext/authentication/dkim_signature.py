@@ -49,7 +49,7 @@ class Signature:
     @property
     def identity_domain(self) -> str:
         """Raises BadSignature."""
-        return _domain(self.identity.rpartition("@")[2])
+        return domain_of(self.identity.rpartition("@")[2])
 
     def signed_octets(self, fields: Sequence[RawField]) -> bytes:
         """What was signed of the header (§3.7): the fields of h= from the bottom up, then this one without its b=."""
@@ -78,7 +78,7 @@ def signature_of(field: RawField, tags: Mapping[str, str]) -> Signature:
     """The values of the tags a message signature has.  Raises BadSignature, BadTagList."""
     if "dns/txt" not in listed(tags.get("q", "dns/txt")):
         raise BadSignature("no query method known")
-    domain = _domain(tags["d"])
+    domain = domain_of(tags["d"])
     header_form, body_form = _forms(tags.get("c", "simple/simple"))
     return Signature(
         field,
@@ -110,9 +110,10 @@ def _checked(signature: Signature) -> Signature:
 
 
 def _names(text: str) -> tuple[str, ...]:
+    """An empty item names no field, and no field is called so."""
     names = listed(text)
-    if not all(names) or len(names) > MOST_SIGNED_NAMES:
-        raise BadSignature("h= cannot be read")
+    if len(names) > MOST_SIGNED_NAMES:
+        raise BadSignature("h= is too long")
     return names
 
 
@@ -125,7 +126,7 @@ def _forms(text: str) -> tuple[Form, Form]:
         raise BadSignature("c= names no known form") from None
 
 
-def _domain(text: str) -> str:
+def domain_of(text: str) -> str:
     """RFC 8616 §3 lets U-labels stand there.  A single label is a top-level domain: nobody signs for all of it."""
     try:
         domain = canonical_domain(without_folds(text))

@@ -41,9 +41,9 @@ def published(key: rsa.RSAPrivateKey) -> str:
     return p_of(key.public_key())
 
 
-def weak_published() -> str:
-    """Of 1,000 bits: not a product of primes, but nothing looks that far."""
-    return p_of(rsa.RSAPublicNumbers(65537, 1 << 999 | 1).public_key())
+def published_of(bits: int) -> str:
+    """Not a product of two primes, but nothing looks that far."""
+    return p_of(rsa.RSAPublicNumbers(65537, 1 << (bits - 1) | 1).public_key())
 
 
 def p_of(key: rsa.RSAPublicKey) -> str:

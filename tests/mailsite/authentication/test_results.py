@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 
+import authres
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,6 +100,17 @@ def test_hostile_values_cost_little(value):
     began = time.process_time()
     results.without_forged(b"Authentication-Results: " + value + b"\r\n", US)
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize("reason", ["", "the body was changed", 'says "x"; and (y) \\ z'])
+def test_another_reader_understands_it(reason):
+    findings = [Finding("spf", "fail", reason, (("smtp.mailfrom", "example.com"),)), *results.dkim_findings([PASSED])]
+    field = results.results_field("mx.example.org", findings).decode().replace("\r\n", "").strip()
+    told = authres.AuthenticationResultsHeader.parse(field)
+    assert (told.authserv_id, [one.method for one in told.results]) == ("mx.example.org", ["spf", "dkim"])
+    assert [one.result for one in told.results] == ["fail", "pass"]
+    assert re.sub(r"\\(.)", r"\1", told.results[0].reason or "") == reason  # it leaves quoted pairs as they are
+    assert told.results[1].properties[0].value == "example.com"
 
 
 def test_what_is_written_is_taken_for_ours():
