@@ -32,7 +32,7 @@ PROPERTIES = frozenset(
     _WORDS.split() + [name.format(side) for name in _OF_SIDES.split() for side in ("top", "right", "bottom", "left")]
 )
 
-SUSPICIOUS = re.compile(r"[&\\<>@{};]|url|image|expression|script|attr\(|var\(|env\(", re.IGNORECASE)
+SUSPICIOUS = re.compile(r"[&\\<>@{};:]|url|image|expression|script|attr\(|var\(|env\(", re.IGNORECASE)
 FUNCTIONS = frozenset({"rgb", "rgba", "hsl", "hsla", "calc", "min", "max", "clamp"})
 FUNCTION = re.compile(r"([\w-]+)\(")
 # name: words, colours, quoted names; no bracket but those of rgb().

@@ -12,7 +12,9 @@ from mailsite_ext.errors import BareLineEnding, HeaderTooLarge, NoAuthor
 
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _OPAQUE = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)', re.DOTALL)
-_ADDRESS = re.compile(r'[^\s<>,;:()"@]+@[^\s<>,;:()"@]+')
+_IN_WORD = r'[^\s<>,;:()"@]'
+_ADDRESS = re.compile(rf"(?<!{_IN_WORD}){_IN_WORD}+@{_IN_WORD}+")  # from where a word begins: else quadratic
+_AUTHORS_OCTETS = 4_096
 _LONE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
 _NOT_A_WORD = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
@@ -55,6 +57,8 @@ def authors(fields: Sequence[Field]) -> Sequence[str]:
 
 
 def _addresses(value: bytes) -> Sequence[str]:
+    if len(value) > _AUTHORS_OCTETS:
+        raise NoAuthor
     try:
         text = _OPAQUE.sub(" ", value.decode())
     except UnicodeDecodeError:

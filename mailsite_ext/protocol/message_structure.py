@@ -125,32 +125,36 @@ def _language(entity: Entity) -> bytes:
 
 def body_without_extensions(structure: bytes) -> bytes:
     """BODY out of BODYSTRUCTURE: the same without extension data (RFC 9051 `body`)."""
-    items = read_items(structure[1:-1])
-    if structure.startswith(b"(("):
-        parts = _parts(items)
-        children = [body_without_extensions(_text(structure, item)) for item in items[:parts]]
+    (item,) = read_items(structure)
+    return _without_extensions(structure, _items(item))
+
+
+def _without_extensions(structure: bytes, items: list[Item]) -> bytes:
+    """`items`: those of one body, which stands in `structure`."""
+    if isinstance(items[0].value, list):
+        parts = next(count for count, item in enumerate(items) if not isinstance(item.value, list))
+        children = [_without_extensions(structure, _items(item)) for item in items[:parts]]
         return b"(" + b"".join(children) + b" " + _text(structure, items[parts]) + b")"
     last = _last_basic(items)
     if last == LAST_OF_MESSAGE:
-        head = structure[: items[7][1] + 1]  # to the end of the envelope
-        return (
-            head + b" " + body_without_extensions(_text(structure, items[8])) + b" " + _text(structure, items[9]) + b")"
-        )
-    return structure[: items[last][1] + 1] + b")"
+        head = structure[items[0].start - 1 : items[7].end]  # to the end of the envelope
+        inside = _without_extensions(structure, _items(items[8]))
+        return head + b" " + inside + b" " + _text(structure, items[9]) + b")"
+    return structure[items[0].start - 1 : items[last].end] + b")"
 
 
-def _parts(items: list[Item]) -> int:
-    """How many lists stand before the subtype."""
-    return next(count for count, (_, _, value) in enumerate(items) if isinstance(value, bytes))
+def _items(item: Item) -> list[Item]:
+    assert isinstance(item.value, list)
+    return item.value
 
 
 def _text(structure: bytes, item: Item) -> bytes:
-    return structure[item[0] + 1 : item[1] + 1]
+    return structure[item.start : item.end]
 
 
 def _last_basic(items: list[Item]) -> int:
     """The last field before extension data: size, or lines of a text or a message."""
-    kind, subtype = items[0][2], items[1][2]
+    kind, subtype = items[0].value, items[1].value
     if kind == b"message" and subtype in (b"rfc822", b"global"):
         return LAST_OF_MESSAGE
     return 7 if kind == b"text" else 6

@@ -236,8 +236,8 @@ class SmtpSession:
             self._at = len(self._unread) if self._is_skipping_line else self._at
             return None
         line, self._at = self._unread[self._at : end + 1], end + 1
-        self._last_line, self._last_was_secret = line, self.state is State.IN_SASL
-        if self._is_skipping_line:
+        self._last_line, self._last_was_secret = line, self.state is State.IN_SASL or self._is_skipping_line
+        if self._is_skipping_line:  # its beginning, which might say AUTH, may be gone
             self._is_skipping_line = False
             raise self._fault(CommandLineTooLong())
         if not line.endswith(b"\r\n"):

@@ -6,33 +6,39 @@ Only what this server wrote is read; ValueError for anything else.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 TOKEN = re.compile(rb' ?(?:"((?:[^"\\]|\\.)*+)"|~?\{([0-9]+)\}\r\n|([()])|([^\s()"{]+))')
 ESCAPE = re.compile(rb"\\(.)")
 
 Value: TypeAlias = "bytes | list[Value] | None"
-Item: TypeAlias = tuple[int, int, Value]
 
 
 @dataclass(slots=True)
-class _List:
-    """A list, with the octets it stands at."""
+class Item:
+    """A string, NIL or a list, and the octets it stands at, without the space before it."""
 
     start: int
-    items: list[Item] = field(default_factory=list)
+    end: int
+    value: bytes | list[Item] | None
 
 
 def read_value(octets: bytes) -> Value:
     """`("a" NIL (b))` → `[b"a", None, [b"b"]]`."""
-    ((_, _, value),) = read_items(octets)
-    return value
+    (item,) = read_items(octets)
+    return _plain(item)
+
+
+def _plain(item: Item) -> Value:
+    return [_plain(each) for each in item.value] if isinstance(item.value, list) else item.value
 
 
 def read_items(octets: bytes) -> list[Item]:
-    """The items side by side in `octets`, each with where it begins and ends.  Raises ValueError."""
-    open_lists = [_List(0)]
+    """The items side by side in `octets`, those of lists inside of them.  Raises ValueError."""
+    top: list[Item] = []
+    open_lists = [top]
+    starts: list[int] = []
     at = 0
     while at < len(octets):
         token = TOKEN.match(octets, at)
@@ -42,14 +48,15 @@ def read_items(octets: bytes) -> list[Item]:
         quoted, size, bracket, atom = token.groups()
         if size is not None:
             at += int(size)
-            open_lists[-1].items.append((start, at, octets[token.end() : at]))
+            open_lists[-1].append(Item(start, at, octets[token.end() : at]))
         elif bracket == b"(":
-            open_lists.append(_List(start))
+            open_lists.append([])
+            starts.append(start)
         elif bracket:
             closed = open_lists.pop()
-            open_lists[-1].items.append((closed.start, at, [value for _, _, value in closed.items]))
+            open_lists[-1].append(Item(starts.pop(), at, closed))
         elif quoted is not None:
-            open_lists[-1].items.append((start, at, ESCAPE.sub(rb"\1", quoted)))
+            open_lists[-1].append(Item(start, at, ESCAPE.sub(rb"\1", quoted)))
         elif atom is not None:
-            open_lists[-1].items.append((start, at, None if atom == b"NIL" else atom))
-    return open_lists[0].items
+            open_lists[-1].append(Item(start, at, None if atom == b"NIL" else atom))
+    return top

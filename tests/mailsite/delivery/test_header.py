@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from email import message_from_bytes
 
@@ -103,3 +104,11 @@ def test_a_hostile_name_stays_in_its_field():
     assert "([IPv6:2001:db8::1])" in message["Received"]
     assert "for <a@b.example>" in message["Received"]
     assert message["Received"].endswith("Tue, 24 Nov 2026 08:00:00 +0000")
+
+
+@pytest.mark.parametrize("value", [b"x" * 200_000, b'"' + b'\\"' * 100_000, b"(" * 200_000, b"a@b," * 2_000])
+def test_authors_beyond_measure_are_refused_at_once(value):
+    began_s = time.process_time()
+    with pytest.raises(NoAuthor):
+        authors(read_header(b"From: " + value + b"\r\n\r\n", is_whole=True))
+    assert time.process_time() - began_s < 0.5

@@ -143,6 +143,7 @@ HOSTILE = {
         b"Content-Type: multipart/mixed; boundary=q%b\n\n--q%b\n" % (b"x" * n, b"x" * n) for n in range(40)
     ) + b"--q\n" * (N // 4),
     "messages": b"Content-Type: message/rfc822\n\n" * (N // 30),
+    "digests": b"Content-Type: message/rfc822\n\nContent-Type: multipart/digest; boundary=z\n\n--z\n\nx\n--z" * 8_000,
     "spaces": b"To: a" + b" " * N,
     "comments": b"To: a" + b" (c)" * (N // 4),
     "brackets": b"To: " + b"(" * N,
@@ -161,10 +162,10 @@ HOSTILE = {
 def test_hostile_messages_cost_linear_time(name):
     start = time.process_time()
     structure = read_structure(HOSTILE[name])
-    assert time.process_time() - start < 2
     assert len(structure.parts) <= 1_041
     read_value(structure.envelope)
     body_without_extensions(structure.body_structure)
+    assert time.process_time() - start < 2
 
 
 PIECES = st.sampled_from(

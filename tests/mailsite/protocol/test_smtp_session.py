@@ -377,3 +377,12 @@ def test_stuffing_is_undone(parts):
     stuffed = message.replace(b"\r\n.", b"\r\n..")
     stuffed = b"." + stuffed if stuffed.startswith(b".") else stuffed
     assert body(stuffed + b".\r\n").messages == [message]
+
+
+@pytest.mark.parametrize("cut", [5, 400])
+def test_no_end_of_a_password_stands_in_the_log(cut):
+    """A line too long is forgotten as it comes: what is left of it might be a secret, without AUTH before it."""
+    line = b"AUTH PLAIN " + b"c2VjcmV0" * 100 + b"\r\n"
+    server = Server().hear(line[:cut]).hear(line[cut:])
+    assert server.replies == ["500 5.5.2 the line is too long"]
+    assert server.session.last_heard == "(secret)"
