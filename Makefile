@@ -39,6 +39,10 @@ test: ready-tests ## everything CI runs
 bench: ready-tests ## the figures of docs/performance.md, printed beside the peers'
 	@$(BIN)/python -m bench
 
+SECONDS ?= 60
+fuzz: ready-tests ## hostile input for everything that reads, SECONDS=60 for each target; what breaks becomes a test
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
+
 screenshots: ready-tests ## the pictures in docs/images
 	@$(BIN)/python -m tests.browser.screens
 
@@ -50,4 +54,4 @@ lock: ## renew the lock files after a change of pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --generate-hashes --universal --no-emit-index-url --no-header -q -o requirements/run.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-header -q -o requirements/dev.lock
 
-.PHONY: help ready ready-tests run demo check test bench screenshots docs lock
+.PHONY: help ready ready-tests run demo check test bench fuzz screenshots docs lock
