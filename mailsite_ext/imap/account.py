@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from app.extension_api import Clock, ConnectionLost, NoSuchFolder
 from mailsite_ext.imap.folder_maps import FolderMap, FolderMaps
 from mailsite_ext.imap.view import View
+from mailsite_ext.imap.watch import Watch
 from mailsite_ext.protocol.imap_data import status_line
 from mailsite_ext.protocol.imap_limits import BadCommand
 from mailsite_ext.storage.engine import StorageEngine
@@ -26,6 +27,7 @@ class Account:
     hidden: frozenset[str] = frozenset()
     enabled: set[str] = field(default_factory=set)
     view: View | None = None
+    watch: Watch | None = None  # what NOTIFY asked for
     is_wanted: Callable[[], bool] = lambda: True  # False: nobody waits for the answer any more
 
     def require_wanted(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from app.extension_api import ConnectionLost, MailError
-from mailsite_ext.imap import changing, fetching, folders, listing, searching, selecting, sorting
+from mailsite_ext.imap import changing, fetching, folders, listing, notifying, searching, selecting, sorting
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.news import tell_news
 from mailsite_ext.protocol import imap_commands as commands
@@ -47,6 +47,7 @@ CARRIED_OUT_BY: dict[type[commands.Command], Callable[[Account, Any], Iterator[b
     commands.Unsubscribe: folders.unsubscribe,
     commands.Status: folders.status,
     commands.Namespace: folders.namespace,
+    commands.Notify: notifying.notify,
     commands.GetQuota: folders.get_quota,
     commands.GetQuotaRoot: folders.get_quota_root,
     commands.SetQuota: folders.set_quota,

@@ -72,7 +72,7 @@ def fetch(account: Account, command: Fetch) -> Iterator[bytes]:
     if command.changed_since is not None:
         yield from _vanished(account, view, command)
         uids = _changed(account, view, uids, command.changed_since)
-    fault = yield from _answers(account, view, uids, _items(account, command, marked=marked))
+    fault = yield from answers(account, view, uids, _items(account, command, marked=marked))
     yield from tell_news(account, expunges=command.is_uid, own_modseq=own_modseq)
     if fault is not None:
         raise fault
@@ -125,7 +125,7 @@ def _changed(account: Account, view: View, uids: Uids, since: int) -> Uids:
     return packed(uid for uid in uids if uid in later)
 
 
-def _answers(
+def answers(
     account: Account, view: View, uids: Uids, items: Sequence[FetchItem]
 ) -> Generator[bytes, None, MailError | None]:
     """FETCH responses; what they could not tell of, if anything."""

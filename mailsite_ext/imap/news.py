@@ -43,6 +43,8 @@ def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -
     account.share_map(changes.folder)
     yield from tell_keywords(view, changes.folder)
     yield flag_lines(account, view, [change for change in known if change[1] != own_modseq])
+    if new and account.watch:
+        yield from account.watch.tell_new([uid for uid, _modseq, _flags in new])
 
 
 def _folder_of(account: Account, view: View) -> StoredFolder:

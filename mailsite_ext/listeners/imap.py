@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-from uuid import uuid4
+from typing import TypeAlias, TypeVar
 
 from app.extension_api import Clock, ConnectionLost, LoginRefused, MailError
 from mailsite_ext.domains.directory import Hosted
@@ -18,10 +15,12 @@ from mailsite_ext.imap import appending
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.carry_out import carry_out, guarded
 from mailsite_ext.imap.folder_maps import FolderMaps
-from mailsite_ext.imap.news import tell_news
+from mailsite_ext.imap.notifying import tell_idle, tell_watched
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners.exchange_log import ExchangeLog
+from mailsite_ext.listeners.imap_ears import Ears
 from mailsite_ext.listeners.imap_uploads import Uploads
+from mailsite_ext.listeners.imap_wire import ImapWire
 from mailsite_ext.listeners.serve import Connection
 from mailsite_ext.listeners.sign_in import KnowsLogins, SignIn
 from mailsite_ext.listeners.turns import Turns, some_of
@@ -39,7 +38,6 @@ from mailsite_ext.protocol.imap_reader import (
     LiteralEnds,
 )
 from mailsite_ext.protocol.imap_session import Offer, State, capabilities, require_allowed
-from mailsite_ext.protocol.imap_transcript import SECRET, heard, said
 from mailsite_ext.replies import imap_reply
 from mailsite_ext.settings.posture import ListenerSpec
 from mailsite_ext.storage.bells import FolderBells
@@ -47,6 +45,7 @@ from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.first_use import ensure_mailbox
 
 T = TypeVar("T")
+News: TypeAlias = Callable[[Account], Iterator[bytes]]
 
 TOO_MANY = b"* BYE [UNAVAILABLE] too many connections, try later\r\n"
 LOOK_S = 30.0  # how often IDLE looks by itself: bells may be lost
@@ -95,7 +94,9 @@ class Conversation:
         self._is_over = False
         self._bad_commands = 0
         self._uploads = Uploads(access.spool_folder)
-        self._id = uuid4().hex[:12] if access.log is not None else ""  # in the log
+        self._wire = ImapWire(connection, access.log)
+        self._write = self._wire.write
+        self._ears = Ears(access.bells, connection.rouse)
 
     @property
     def state(self) -> State:
@@ -120,23 +121,10 @@ class Conversation:
             self._write(b"* BYE " + imap_reply(error).partition(" ")[2].encode() + b"\r\n")
         finally:
             self._uploads.discard()
-
-    def _write(self, data: bytes, before: int = 0) -> None:
-        """`before`: octets written already that belong to the same answer."""
-        self._connection.write(data)
-        if data and self._at.log is not None:
-            self._at.log.note(self._id, self._connection.peer, "S", said(data, before))
+            self._ears.close()
 
     def _note_heard(self, event: Event) -> None:
-        if self._at.log is None:
-            return
-        if isinstance(event, c.Command | LiteralBegins):
-            words = heard(self._reader.heard, is_signed_in=self._account is not None)
-        elif isinstance(event, Line):
-            words = SECRET if self._account is None else "DONE"
-        else:
-            return
-        self._at.log.note(self._id, self._connection.peer, "C", words)
+        self._wire.note_heard(event, self._reader.heard, is_signed_in=self._account is not None)
 
     def _capabilities(self) -> str:
         offer = Offer(
@@ -144,6 +132,7 @@ class Conversation:
             starttls=self._connection.can_start_tls,
             sign_in=self._may_sign_in(),
             hidden=self._hosted.hidden_capabilities if self._hosted else frozenset(),
+            compress=not self._wire.is_compressed,
         )
         return "CAPABILITY " + capabilities(self.state, offer)
 
@@ -162,7 +151,15 @@ class Conversation:
             if event is not None:
                 self._note_heard(event)
                 return event
-            self._reader.feed(await self._read())
+            await self._await_command()
+
+    async def _await_command(self) -> None:
+        """Until there is more to read; what NOTIFY asked for is told meanwhile, never inside a command."""
+        watches = self._account is not None and self._account.watch is not None
+        try:
+            await self._read_more(tell_watched if watches and self._reader.is_between_commands else None)
+        except BadCommand as fault:  # the selected folder was removed
+            self._refuse(fault)
 
     def _refuse(self, fault: BadCommand) -> None:
         """Raises ConnectionLost after one that ends the connection, and for strangers who know no IMAP."""
@@ -233,8 +230,8 @@ class Conversation:
             data, more = await self._in_thread(lambda: some_of(responses))
             if not more:
                 break
-            self._connection.write(data)
-            await self._connection.drain()
+            self._wire.write(data, noted=False)
+            await self._wire.drain()
         self._write(data)
 
     # Commands of the connection itself
@@ -334,7 +331,7 @@ class Conversation:
         finally:
             self._uploads.discard()
 
-    # IDLE
+    # News
 
     async def _idle(self, command: c.Idle) -> None:
         """Tells news until DONE (RFC 2177), at most as long as a silent client may stay (RFC 9051 §5.4)."""
@@ -343,47 +340,38 @@ class Conversation:
         self._write(b"+ idling\r\n")
         connection.is_busy = False
         connection.bound_transaction(connection.idle_s)
-        unlisten = self._listen()
         try:
-            line = await self._news_until_line()
+            while (line := self._reader.next_event()) is None:
+                await self._read_more(tell_idle)
         finally:
-            unlisten()
             connection.bound_transaction(0)
+        self._note_heard(line)
         if not isinstance(line, Line) or line.text.upper() != b"DONE":
             raise BadCommand("DONE ends IDLE")
         self._write(status_line(command.tag, "OK", "done"))
 
-    def _listen(self) -> Callable[[], None]:
-        """Be roused when the selected folder changes; what is returned ends that."""
-        view = self._account.view if self._account else None
-        if view is None:
-            return lambda: None
-        loop, rouse = asyncio.get_running_loop(), self._connection.rouse
-
-        def ring() -> None:
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(rouse)
-
-        return self._at.bells.listen(view.folder_id, ring)
-
-    async def _news_until_line(self) -> Event:
+    async def _read_more(self, news: News | None) -> None:
         """A bell wakes it, and it looks every LOOK_S by itself; no task and no thread waits with the client."""
-        assert self._account is not None
-        while (event := self._reader.next_event()) is None:
-            if self._account.view:
-                await self._write_all(tell_news(self._account))
-            if await self._connection.until_roused(LOOK_S):
-                self._reader.feed(await self._read())
-        self._note_heard(event)
-        return event
+        account, ears = self._account, self._ears
+        while news is not None and account is not None:
+            ears.listen(account)
+            if ears.rang:
+                ears.rang = False
+                await self._write_all(news(account))
+            elif await self._wire.until_roused(LOOK_S):
+                break
+            else:
+                ears.rang = True  # perhaps a bell was lost
+        self._reader.feed(await self._wire.read())
 
-    async def _read(self) -> bytes:
-        """Raises ConnectionLost when the client is done."""
-        await self._connection.drain()
-        data = await self._connection.read()
-        if not data:
-            raise ConnectionLost
-        return data
+    async def _compress(self, command: c.Compress) -> None:
+        """What came behind the command is compressed already (RFC 4978 §3)."""
+        if self._wire.is_compressed:
+            raise BadCommand("The connection is compressed", code="COMPRESSIONACTIVE", condition="NO")
+        if command.mechanism != "DEFLATE":
+            raise BadCommand("DEFLATE is what is offered", condition="NO")
+        self._write(status_line(command.tag, "OK", "compressed from now on"))
+        self._wire.compress(self._reader.take_rest())
 
 
 OWN: dict[type[c.Command], Callable[..., Awaitable[None]]] = {
@@ -396,4 +384,5 @@ OWN: dict[type[c.Command], Callable[..., Awaitable[None]]] = {
     c.Append: Conversation._append,
     c.Replace: Conversation._append,
     c.Idle: Conversation._idle,
+    c.Compress: Conversation._compress,
 }

@@ -97,6 +97,11 @@ class CommandReader:
         """Octets received and not used yet: before STARTTLS goes on there must be none (RFC 9051 §6.2.1)."""
         return len(self._received)
 
+    @property
+    def is_between_commands(self) -> bool:
+        """Nothing of a next command has come."""
+        return not (self._received or self._text or self._command or self._skipping or self._is_dropping)
+
     def take_rest(self) -> bytes:
         """All octets not used yet, which are then gone: they were compressed (RFC 4978), or are to be thrown away."""
         rest = bytes(self._received)

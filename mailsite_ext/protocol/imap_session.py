@@ -54,6 +54,7 @@ ALWAYS = ("IMAP4rev1", "IMAP4rev2", "ID", "LITERAL+", "SASL-IR", "ENABLE")
 ONCE_SIGNED_IN = (
     "IDLE",  # RFC 2177
     "NAMESPACE",  # RFC 2342
+    "NOTIFY",  # RFC 5465
     "UIDPLUS",  # RFC 4315
     "MULTIAPPEND",  # RFC 3502
     "UNSELECT",  # RFC 3691
@@ -94,6 +95,7 @@ class Offer:
     sign_in: bool = True
     mechanisms: tuple[str, ...] = ("SCRAM-SHA-256", "PLAIN")
     hidden: frozenset[str] = frozenset()
+    compress: bool = True
 
 
 def capabilities(state: State, offer: Offer) -> str:
@@ -104,4 +106,5 @@ def capabilities(state: State, offer: Offer) -> str:
         names += [f"AUTH={name}" for name in offer.mechanisms] if offer.sign_in else ["LOGINDISABLED"]
     else:
         names += [*ONCE_SIGNED_IN, f"APPENDLIMIT={offer.message_octets}"]  # RFC 7889
+        names += ["COMPRESS=DEFLATE"] if offer.compress else []  # RFC 4978
     return " ".join(name for name in names if name.upper() not in offer.hidden)

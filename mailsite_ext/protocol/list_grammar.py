@@ -15,10 +15,9 @@ STATUS_ITEMS = frozenset(
 )  # fmt: skip
 SELECTIONS = frozenset(("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"))
 RETURNS = frozenset(("SUBSCRIBED", "CHILDREN", "SPECIAL-USE"))
-EVENTS = frozenset(
-    ("MESSAGENEW", "MESSAGEEXPUNGE", "FLAGCHANGE", "ANNOTATIONCHANGE", "MAILBOXNAME", "SUBSCRIPTIONCHANGE",
-     "MAILBOXMETADATACHANGE", "SERVERMETADATACHANGE")
-)  # fmt: skip
+EVENTS = ("FlagChange", "MailboxName", "MessageExpunge", "MessageNew", "SubscriptionChange")
+"""What can be told of; RFC 5465 §5 knows of annotations and metadata too."""
+IN_CAPITALS = frozenset(map(str.upper, EVENTS))
 FILTERS = frozenset(("SELECTED", "SELECTED-DELAYED", "INBOXES", "PERSONAL", "SUBSCRIBED", "SUBTREE", "MAILBOXES"))
 OF_NAMED_FOLDERS = frozenset(("SUBTREE", "MAILBOXES"))
 NONE = re.compile(rb"NONE(?=\)|\Z)", re.IGNORECASE)
@@ -130,8 +129,8 @@ def _named_folders(cursor: Cursor) -> tuple[str, ...]:
 
 def _event(cursor: Cursor) -> tuple[str, tuple[FetchItem, ...]]:
     word = cursor.word()
-    if word not in EVENTS:
-        raise BadCommand("no such event", code="BADEVENT (" + " ".join(sorted(EVENTS)) + ")", condition="NO")
+    if word not in IN_CAPITALS:
+        raise BadCommand("no such event", code=f"BADEVENT ({' '.join(EVENTS)})", condition="NO")
     if word == "MESSAGENEW" and cursor.skip(b" ("):
         cursor.at -= 1
         return word, item_list(cursor)
