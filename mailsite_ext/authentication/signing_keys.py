@@ -82,7 +82,7 @@ class SigningKeys:
             key_states.with_new(keys, selector, "", now)  # refuses before a key is made
             private = self._make_key()
             write_whole(self._files, self._pem(domain, selector), _pem(private))
-            keys = key_states.with_new(keys, selector, _public(private), now)
+            keys = key_states.with_new(keys, selector, public_of(private), now)
             self._save(domain, keys)
             return keys[-1]
 
@@ -159,6 +159,7 @@ def _pem(key: RSAPrivateKey) -> bytes:
     )
 
 
-def _public(key: RSAPrivateKey) -> str:
+def public_of(key: RSAPrivateKey) -> str:
+    """p= of its record."""
     der = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(der).decode()

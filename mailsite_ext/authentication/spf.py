@@ -114,7 +114,8 @@ class _Check:
         return found, self._explanation(found) if found.result is SpfResult.FAIL else ""
 
     def _check_host(self, domain: str) -> _Found:
-        texts = [text for text in self._ask(domain, "TXT") if is_spf(text)] if is_askable(domain) else []
+        is_domain = is_askable(domain) and not domain.startswith("[")  # §4.3; an address is none
+        texts = [text for text in self._ask(domain, "TXT") if is_spf(text)] if is_domain else []
         if not texts:
             return _Found(SpfResult.NONE, domain, f"{_plain(domain)} publishes no SPF record", SpfRecord())
         if len(texts) > 1:

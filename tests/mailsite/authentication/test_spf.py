@@ -195,6 +195,13 @@ def test_a_resolver_that_fails_is_a_temporary_error():
     assert check(zone, "192.0.2.1", "a@example.org").result == "temperror"
 
 
+def test_nobody_is_asked_about_what_is_no_domain():
+    zone = SuiteZone({})
+    for sender in ("a@[192.0.2.1]", "a@localhost", "a@two..dots"):
+        assert check(zone, "192.0.2.1", sender).result == "none"
+    assert zone.asked == []
+
+
 def test_a_local_part_beyond_ascii_matches_no_term_that_names_it():  # RFC 8616 §4
     zone = records(
         {("example.org", "TXT"): ["v=spf1 exists:%{l}.example.org -all"], ("jörg.example.org", "A"): ["127.0.0.2"]}
