@@ -95,8 +95,51 @@ Agreed on the narrow cut. I set a second line in the smaller size, see what you 
 s | Mina Castellanos | mina@castellanos.example | Workshop in February
 Sixteen people have signed up so far, so the large room it is. Do you need the press?
 """
+OLDER = 60
 CACHED = 6
 MARKS = {"s": "\\Seen", "f": "\\Flagged", "a": "\\Answered"}
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One of LETTERS, or an older one."""
+
+    name: str
+    address: str
+    subject: str
+    preview: str
+    received_at: datetime
+    flags: frozenset[str]
+    has_attachment: bool = False
+
+    @property
+    def is_html(self) -> bool:
+        return self.name == "The Slow Letter"
+
+
+def written(now: datetime) -> Sequence[Letter]:
+    """LETTERS as of `now`, newest first."""
+    lines = LETTERS.splitlines()
+    pairs = zip(lines[::2], lines[1::2], strict=True)
+    return [_letter(place, now, *pair) for place, pair in enumerate(pairs)]
+
+
+def _letter(place: int, now: datetime, envelope: str, preview: str) -> Letter:
+    marks, name, address, subject = envelope.split(" | ")
+    received_at = now - timedelta(minutes=40 + 53 * place * (1 + place / 3))
+    flags = frozenset(MARKS[mark] for mark in marks if mark in MARKS)
+    return Letter(name, address, subject, preview, received_at, flags, "c" in marks)
+
+
+def written_before(now: datetime, number: int = OLDER) -> Sequence[Letter]:
+    """Plain ones that nobody looks at, newest first."""
+    return [
+        Letter(
+            "Reading Circle", "circle@reading.example", f"From the archive, part {number - place}", "As every month.",
+            now - timedelta(days=8 + place / 3), frozenset({"\\Seen"}),
+        )
+        for place in range(number)
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -111,7 +154,7 @@ class Home:
     older: int
 
 
-def lay_down(parts: Runtime, db: Session, owner: User, now: datetime, *, older: int = 60) -> Home:
+def lay_down(parts: Runtime, db: Session, owner: User, now: datetime, *, older: int = OLDER) -> Home:
     """An account with folders, the letters above (the newest with an attachment, the fourth HTML), `older` plain ones.
 
     The bodies of the newest few are cached; no engine runs to fetch others.
@@ -120,16 +163,15 @@ def lay_down(parts: Runtime, db: Session, owner: User, now: datetime, *, older: 
     db.add(Engine(machine="one", pid=1, started_at=now, heartbeat_at=now + timedelta(days=365)))
     account = make_account(db, owner, address="alice@home.example", label="Home", vault=parts.vault, state=READY)
     folders = {role: make_folder(db, account, name, role) for name, role in ROLES}
-    for name in ("Receipts", "Travel", "Travel/Aarhus 2026"):
+    for name in OWN_FOLDERS:
         make_folder(db, account, name)
     commit, db.commit = db.commit, db.flush  # type: ignore[method-assign]
     inbox = folders[Role.INBOX]
-    for place in range(older):
-        when = now - timedelta(days=8 + place / 3)
-        subject = f"From the archive, part {older - place}"
-        make_message(db, inbox, subject=subject, from_name="Reading Circle", flags=["\\Seen"], received_at=when)
-    lines = LETTERS.splitlines()
-    letters = [_letter(db, inbox, place, now, *lines[2 * place : 2 * place + 2]) for place in range(len(lines) // 2)]
+    for each in written_before(now, older):
+        make_message(
+            db, inbox, subject=each.subject, from_name=each.name, flags=each.flags, received_at=each.received_at
+        )
+    letters = [_mirrored(db, inbox, each) for each in written(now)]
     make_message(
         db, folders[Role.SENT], answers=letters[4], subject="Re: Kitchen tiles", from_name="Alice",
         from_address="alice@home.example", recipients="Linnea Okafor", flags=["\\Seen"],
@@ -144,25 +186,26 @@ def lay_down(parts: Runtime, db: Session, owner: User, now: datetime, *, older: 
 
 
 READY = AccountState.READY
+OWN_FOLDERS = ("Receipts", "Travel", "Travel/Aarhus 2026")
 ROLES = (
     ("INBOX", Role.INBOX), ("Drafts", Role.DRAFTS), ("Sent", Role.SENT), ("Archive", Role.ARCHIVE),
     ("Junk", Role.JUNK), ("Trash", Role.TRASH),
 )  # fmt: skip
 
 
-def _letter(db: Session, inbox: Folder, place: int, now: datetime, envelope: str, preview: str) -> Message:
-    marks, name, address, subject = envelope.split(" | ")
+def _mirrored(db: Session, inbox: Folder, letter: Letter) -> Message:
+    name, address, subject = letter.name, letter.address, letter.subject
     return make_message(
         db,
         inbox,
         from_name=name,
         from_address=address,
         subject=subject,
-        preview=preview,
-        flags=[MARKS[mark] for mark in marks if mark in MARKS],
-        has_attachments="c" in marks,
-        bodystructure=HTML if name == "The Slow Letter" else WITH_PDF if place == 0 else PLAIN,
-        received_at=now - timedelta(minutes=40 + 53 * place * (1 + place / 3)),
+        preview=letter.preview,
+        flags=letter.flags,
+        has_attachments=letter.has_attachment,
+        bodystructure=HTML if letter.is_html else WITH_PDF if subject.startswith("Proofs") else PLAIN,
+        received_at=letter.received_at,
         header=f"From: {name} <{address}>\r\nTo: Alice <alice@home.example>\r\nSubject: {subject}\r\n".encode(),
     )
 

@@ -9,19 +9,10 @@ from playwright.sync_api import expect
 from sqlalchemy import delete, select
 
 from app.compose.models import Draft, DraftAttachment
-from app.mail_services.modes import Mode
 from app.outbox.models import Outgoing
 from app.users.models import UserSession
-from tests.factories import make_account, make_folder
 
-pytestmark = [pytest.mark.browser, pytest.mark.parametrize("config", ["sqlite"], indirect=True)]
-
-
-@pytest.fixture
-def address(app, db, alice, set_mode, serve):
-    set_mode(Mode.EXTERNAL)
-    make_folder(db, make_account(db, alice, address="alice@example.net"))
-    return serve(app)
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
