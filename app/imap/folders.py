@@ -32,28 +32,28 @@ class Listed:
     attributes: frozenset[bytes]  # in capitals
 
 
-def namespaces_in(untagged: Iterable[bytes]) -> Namespaces:
+def namespaces_in(untagged: Iterable[bytes], *, utf8: bool = False) -> Namespaces:
     """The first personal namespace, and the prefixes of other people's and shared ones."""
     for line in untagged:
         if line.upper().startswith(b"* NAMESPACE "):
             values = parse(line, 12)
-            personal, *others = [_prefixes(value) for value in values[:3]] or [[]]
+            personal, *others = [_prefixes(value, utf8=utf8) for value in values[:3]] or [[]]
             return Namespaces(personal[0] if personal else "", tuple(p for more in others for p in more if p))
     return Namespaces()
 
 
-def _prefixes(value: Value) -> list[str]:
+def _prefixes(value: Value, *, utf8: bool) -> list[str]:
     listed = value if isinstance(value, tuple) else ()
     raw = [entry[0] for entry in listed if isinstance(entry, tuple) and entry]
-    return [names.decode(prefix) or "" for prefix in raw if isinstance(prefix, bytes)]
+    return [names.decode(prefix, utf8=utf8) or "" for prefix in raw if isinstance(prefix, bytes)]
 
 
-def listed_in(untagged: Sequence[bytes], kind: bytes = b"LIST") -> list[Listed]:
+def listed_in(untagged: Sequence[bytes], kind: bytes = b"LIST", *, utf8: bool = False) -> list[Listed]:
     """The folders of LIST or LSUB lines.  One whose name would not survive the way back is left out."""
     found: dict[str, Listed] = {}
     for line in untagged:
         if line[: len(kind) + 3].upper() == b"* " + kind + b" ":
-            entry = _listed(parse(line, len(kind) + 3))
+            entry = _listed(parse(line, len(kind) + 3), utf8=utf8)
             if entry is not None:
                 found.setdefault(entry.name, entry)
     if len(found) > MAX_FOLDERS:
@@ -61,11 +61,11 @@ def listed_in(untagged: Sequence[bytes], kind: bytes = b"LIST") -> list[Listed]:
     return list(found.values())
 
 
-def _listed(values: Sequence[Value]) -> Listed | None:
+def _listed(values: Sequence[Value], *, utf8: bool) -> Listed | None:
     if len(values) < 3 or not isinstance(values[0], tuple):
         raise ProtocolError("unreadable list of folders")
     attributes, delimiter, raw = values[:3]
-    name = names.decode(raw) if isinstance(raw, bytes) else None
+    name = names.decode(raw, utf8=utf8) if isinstance(raw, bytes) else None
     if not name or len(name) > names.MAX_NAME_CHARS or any(ord(char) < 32 for char in name):
         return None
     separator = delimiter.decode("latin-1")[:1] if isinstance(delimiter, bytes) else None
@@ -73,13 +73,13 @@ def _listed(values: Sequence[Value]) -> Listed | None:
     return Listed("INBOX" if name.upper() == "INBOX" else name, separator or None, words)
 
 
-def statuses_in(untagged: Iterable[bytes]) -> dict[str, FolderStatus]:
+def statuses_in(untagged: Iterable[bytes], *, utf8: bool = False) -> dict[str, FolderStatus]:
     """STATUS lines by the server's name of the folder; lines that lack something needed are passed over."""
     found: dict[str, FolderStatus] = {}
     for line in untagged:
         if line[:9].upper() == b"* STATUS ":
             raw, items, *_ = (*parse(line, 9), None, None)
-            name = names.decode(raw) if isinstance(raw, bytes) else None
+            name = names.decode(raw, utf8=utf8) if isinstance(raw, bytes) else None
             status = _status(items)
             if name and status:
                 found["INBOX" if name.upper() == "INBOX" else name] = status

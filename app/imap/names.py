@@ -62,12 +62,13 @@ WELL_KNOWN: Mapping[Role, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def decode(raw: bytes) -> str | None:
+def decode(raw: bytes, *, utf8: bool = False) -> str | None:
     """The name as text; None if it would not come back the same, so that the folder could not be addressed.
 
-    Names are modified UTF-7 (RFC 3501 §5.1.3), or UTF-8 where octets above 127 say so (RFC 9051 §5.1).
+    Names are modified UTF-7 (RFC 3501 §5.1.3), or UTF-8: always with `utf8`, as after ENABLE UTF8=ACCEPT (RFC 6855 §3),
+    else where octets above 127 say so (RFC 9051 §5.1).
     """
-    if not raw.isascii():
+    if utf8 or not raw.isascii():
         return _decoded_utf8(raw)
     try:
         name = str(imap_utf7.decode(raw))

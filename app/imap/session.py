@@ -184,7 +184,7 @@ def _settle(session: ImapSession) -> None:
 def _settled_in(turn: Turn) -> Settled:
     told = b" ".join(line[10:] for line in turn.untagged if line.upper().startswith(b"* ENABLED "))
     enabled = frozenset(told.decode("ascii", "replace").upper().split())
-    return Settled(enabled, folders.namespaces_in(turn.untagged))
+    return Settled(enabled, folders.namespaces_in(turn.untagged, utf8="UTF8=ACCEPT" in enabled))
 
 
 def _words_of(error: imaplib.IMAP4.error) -> str:

@@ -64,17 +64,18 @@ class ImapSource:
 
     def folders(self) -> Sequence[RemoteFolder]:
         """In one turn by LIST-STATUS (RFC 5819, RFC 5258), else in two: LIST and LSUB, then every STATUS."""
+        utf8 = "UTF8=ACCEPT" in self._session.enabled
         if self._session.has("LIST-EXTENDED", "LIST-STATUS"):
             special = b"SPECIAL-USE " if self._session.has("SPECIAL-USE") else b""
             wanted = b"SUBSCRIBED %bSTATUS (%b)" % (special, self._status_items)
             turn = self._session.ask(b'LIST "" "*" RETURN (%b)' % wanted)
-            listed, subscribed, statuses = listed_in(turn.untagged), frozenset[str](), turn.untagged
+            listed, subscribed, statuses = listed_in(turn.untagged, utf8=utf8), frozenset[str](), turn.untagged
         else:
             turn = self._session.run(Command(b'LIST "" "*"'), Command(b'LSUB "" "*"')).check()
-            listed = listed_in(turn.untagged)
-            subscribed = frozenset(entry.name for entry in listed_in(turn.untagged, b"LSUB"))
+            listed = listed_in(turn.untagged, utf8=utf8)
+            subscribed = frozenset(entry.name for entry in listed_in(turn.untagged, b"LSUB", utf8=utf8))
             statuses = self._statuses(listed)
-        found = tree(listed, statuses_in(statuses), subscribed, self._session.namespaces)
+        found = tree(listed, statuses_in(statuses, utf8=utf8), subscribed, self._session.namespaces)
         return with_gmail_labels(found) if self.is_gmail else found
 
     @property

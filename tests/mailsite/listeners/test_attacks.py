@@ -101,8 +101,8 @@ def test_a_search_that_nobody_waits_for_is_given_up(impatient, client, monkeypat
     monkeypatch.setattr(searching, "find_hits", lambda *_: None)
     client.say(b"b APPEND INBOX {9+}\r\nA: b\r\n\r\nc\r\nc SELECT INBOX\r\nd SEARCH BODY x\r\n")
     assert reading.wait(DEADLINE_S)
-    client.socket.close()
     waiting, pause = next(iter(impatient.servers["imap"].connections)), threading.Event()
+    client.socket.close()
     while waiting.is_wanted():
         pause.wait(0.01)
     gone.set()

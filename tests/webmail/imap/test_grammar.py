@@ -182,6 +182,17 @@ def test_names_from_the_wire(raw, name):
     assert names.decode(raw) == name
 
 
+@pytest.mark.parametrize(("raw", "name"), [
+    (b"a & b", "a & b"), (b"a &- b", "a &- b"), (b"Entw&APw-rfe", "Entw&APw-rfe"), ("Grüße".encode(), "Grüße"),
+    (b"\xff\xfe", None),
+])  # fmt: skip
+def test_names_once_they_are_utf8(raw, name):
+    """RFC 6855 §3: `&` stands for itself then."""
+    assert names.decode(raw, utf8=True) == name
+    (listed,) = folders.listed_in([b'* LIST () "/" "' + raw + b'"'], utf8=True) or [None]
+    assert (listed and listed.name) == name
+
+
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40))
 def test_names_go_there_and_back(name):
     quoted = names.encode(name, utf8=False)
