@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from app.bus import Bell, Bus, Topic
+from app.bus import Bell, Bus, Subscription, Topic
 from app.clock import Clock
 from app.config import Config
 from app.db import Base, Database, UtcDateTime, row_count
@@ -148,6 +148,7 @@ __all__ = [
     "StoreFlags",
     "SubmissionDeferred",
     "SubmissionRefused",
+    "Subscription",
     "Switches",
     "TimedOut",
     "TlsFailed",

@@ -58,8 +58,12 @@ class Transcript:
 class Connection:
     """Drives conversations.  All raise ServerUnreachable and its kinds, ProtocolError, and what conversations do."""
 
-    def __init__(self, link: socket.socket, host: str, timeouts: Timeouts, transcript: Transcript) -> None:
+    def __init__(
+        self, link: socket.socket, host: str, timeouts: Timeouts, transcript: Transcript, until_s: float
+    ) -> None:
+        """`until_s`: when it must be over, whatever is still to be said (time.monotonic)."""
         self._link = link
+        self._until_s = until_s
         self._host = host
         self._timeouts = timeouts
         self._transcript = transcript
@@ -111,7 +115,7 @@ class Connection:
     def _send(self, blocks: Iterable[bytes]) -> int:
         octets = 0
         for block in blocks:
-            self._link.settimeout(self._timeouts.block_s)
+            self._link.settimeout(self._left_s(self._timeouts.block_s))
             self._link.sendall(block)
             octets += len(block)
         return octets
@@ -120,10 +124,7 @@ class Connection:
         """The next reply; all of it within `timeout_s`, however it drips."""
         until_s = time.monotonic() + timeout_s
         while not self._replies:
-            left_s = until_s - time.monotonic()
-            if left_s <= 0:
-                raise TimedOut(f"{self._host} did not answer in time")
-            self._link.settimeout(left_s)
+            self._link.settimeout(self._left_s(until_s - time.monotonic()))
             octets = self._link.recv(READ_OCTETS)
             if not octets:
                 raise ConnectionLost(f"{self._host} hung up")
@@ -132,11 +133,18 @@ class Connection:
         self._transcript.heard(reply)
         return reply
 
+    def _left_s(self, timeout_s: float) -> float:
+        """Raises TimedOut when there is no time left."""
+        left_s = min(timeout_s, self._until_s - time.monotonic())
+        if left_s <= 0:
+            raise TimedOut(f"{self._host} did not answer in time")
+        return left_s
+
     def _secure(self, tls: ssl.SSLContext) -> None:
         """What came before TLS in the clear may be somebody else's: forgotten (RFC 3207 §6)."""
         self._reader.forget()
         self._replies.clear()
-        self._link.settimeout(self._timeouts.answer_s)
+        self._link.settimeout(self._left_s(self._timeouts.answer_s))
         secured = tls.wrap_socket(self._link, server_hostname=self._host.strip("[]"))
         self._link = secured
         self.over_tls = True
@@ -166,13 +174,14 @@ def dial(address: str, port: int, timeout_s: float) -> socket.socket:
 
 
 def connected(
-    host: str, address: str, port: int, *, dial: Dial, timeouts: Timeouts, transcript: Transcript
+    host: str, address: str, port: int, *, dial: Dial, timeouts: Timeouts, transcript: Transcript, until_s: float
 ) -> Connection:
     """Raises ServerUnreachable when TCP does not come about."""
     transcript.note(f"- {host}, {address}, port {port}")
     try:
-        return Connection(dial(address, port, timeouts.connect_s), host, timeouts, transcript)
+        link = dial(address, port, timeouts.connect_s)
     except OSError as error:
         words = "no answer" if isinstance(error, TimeoutError) else error.strerror or "unreachable"
         transcript.note(f"- {words}")
         raise ServerUnreachable(f"{host}, {address}, port {port}: {words}") from None
+    return Connection(link, host, timeouts, transcript, until_s)

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -47,6 +48,7 @@ class Answer:
 
     reply: Reply
     host: str = ""
+    tells_itself: bool = False  # the host knows DSN, and was told what its sender wants to hear
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,13 @@ class Courier:
     opportunistic: ssl.SSLContext  # takes any certificate: better than no TLS (RFC 7435)
     verifying: ssl.SSLContext
     timeouts: Timeouts = field(default_factory=Timeouts)
+    longest_s: float = 2_700  # of one trip, however slow all are: less than a claim lasts
 
     def hand_over(self, hops: Sequence[Hop], parcels: Sequence[Parcel], *, verified_tls: bool) -> Handed:
         """Never raises for what another host does."""
         trip = _Trip(self, parcels, verified_tls)
         trip.go(hops, PORT)
-        blocked = not trip.reached
+        blocked = trip.dialled and not trip.reached
         if blocked:
             trip.go(hops, FALLBACK_PORT)
         return Handed(trip.answers(), trip.transcript.lines, blocked)
@@ -88,12 +91,13 @@ class _Trip:
         self._parcels = parcels
         self._answers: dict[tuple[int, str], Answer] = {}
         self._last = Answer(NOBODY_ANSWERS)
+        self._until_s = time.monotonic() + courier.longest_s
         self.transcript = Transcript()
-        self.reached = False
+        self.dialled = self.reached = False
 
     def go(self, hops: Sequence[Hop], port: int) -> None:
         for hop in hops:
-            if self._left:
+            if self._left and time.monotonic() < self._until_s:
                 self._visit(hop, port)
 
     def answers(self) -> Mapping[tuple[int, str], Answer]:
@@ -145,7 +149,16 @@ class _Trip:
 
     def _greeted_once(self, host: str, address: str, port: int, *, with_tls: bool) -> tuple[Connection, Features]:
         courier = self._courier
-        link = connected(host, address, port, dial=courier.dial, timeouts=courier.timeouts, transcript=self.transcript)
+        self.dialled = True
+        link = connected(
+            host,
+            address,
+            port,
+            dial=courier.dial,
+            timeouts=courier.timeouts,
+            transcript=self.transcript,
+            until_s=self._until_s,
+        )
         self.reached = True
         try:
             return link, self._secured(host, link, link.run(greet(courier.name)), with_tls=with_tls)
@@ -170,7 +183,9 @@ class _Trip:
             if number:
                 link.run(begin_anew())
             for part in self._parts(parcel, features):
-                self._settle(parcel, part, self._said_of(part, parcel, link, features), hop.host, port)
+                for address, reply in self._said_of(part, parcel, link, features).items():
+                    kept = reply if port == PORT else _for_now(reply)
+                    self._answers[parcel.key, address] = Answer(kept, hop.host, "DSN" in features)
             self._left.remove(parcel)
 
     def _parts(self, parcel: Parcel, features: Features) -> Iterator[Mail]:
@@ -183,12 +198,6 @@ class _Trip:
         if problem := hindrance(mail, features, over_tls=link.over_tls):
             return {to.address: problem for to in mail.recipients}
         return link.run(transact(mail, features), blocks=parcel.blocks)
-
-    def _settle(self, parcel: Parcel, mail: Mail, said: Mapping[str, Reply], host: str, port: int) -> None:
-        for to in mail.recipients:
-            reply = said[to.address]
-            kept = reply if port == PORT else _for_now(reply)
-            self._answers[parcel.key, to.address] = Answer(kept, host)
 
 
 def _for_now(reply: Reply) -> Reply:

@@ -3,6 +3,7 @@
 import socket
 import ssl
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -211,3 +212,10 @@ def test_a_message_the_server_cannot_be_given(world: World):
     reply = world.hand_over("one").answers[0, BOB].reply
     assert reply.words.startswith("5.3.4")
     assert not any(command.startswith("MAIL") for command in peer.commands)
+
+
+def test_a_trip_ends_however_slow_all_are(world: World):
+    first, second = world.peer("one", answers={"MAIL": "250"}), world.peer("two")
+    world.courier = replace(world.courier, longest_s=0.0)
+    assert world.hand_over("one", "two").answers[0, BOB].reply == NOBODY_ANSWERS
+    assert (first.commands, second.commands, world.dialled) == ([], [], [])
