@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import reading, seeds, servers
+from tests.fuzz import judging, reading, seeds, servers
 from tests.fuzz.explore import Target
 
 TARGETS = {
@@ -24,6 +24,10 @@ TARGETS = {
         Target("html", reading.html, seeds.HTML, seeds.HTML_WORDS),
         Target("css", reading.css, seeds.CSS, seeds.CSS_WORDS),
         Target("autoconfig", reading.autoconfig, seeds.AUTOCONFIGS, seeds.AUTOCONFIG_WORDS),
+        Target("spf", judging.spf_record, judging.SPF_SEEDS, judging.SPF_WORDS),
+        Target("dkim", judging.dkim_signatures, judging.DKIM_SEEDS, judging.DKIM_WORDS),
+        Target("arc", judging.arc_chain, judging.ARC_SEEDS, judging.ARC_WORDS),
+        Target("results", judging.forged_results, judging.RESULTS_SEEDS, judging.RESULTS_WORDS),
         Target("addresses", reading.addresses, seeds.ADDRESSES, seeds.ADDRESS_WORDS),
     )
 }
