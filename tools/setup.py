@@ -33,6 +33,7 @@ FOR_TESTS = {
     "libnet-ssleay-perl": "/usr/share/doc/libnet-ssleay-perl",  # swaks with TLS
     "msmtp": "/usr/bin/msmtp",
     "isync": "/usr/bin/mbsync",
+    "neomutt": "/usr/bin/neomutt",
 }
 
 
