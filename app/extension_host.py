@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from click import Command
 from flask import Blueprint, Flask
+from sqlalchemy.orm import Session
 
 from app import extensions
 from app.accounts.models import MailAccount
@@ -19,6 +21,8 @@ from app.mirror.nearby import READERS
 from app.outbox.submitter import MailSubmitter
 from app.outbox.submitters import SUBMITTERS
 from app.runtime import Runtime
+from app.users.models import User
+from app.users.welcome import WELCOMES
 from app.web.sections import Entry
 from app.web.settings_section import SettingsSection
 
@@ -69,6 +73,10 @@ class Host:
     def add_nearby_bodies(self, name: str, open_source: OpenSource) -> None:
         """Mail of accounts whose `source` is `name` lies on this machine: any process reads it by `open_source`."""
         READERS[name] = open_source
+
+    def add_welcome(self, name: str, welcome: Callable[[Session, User, datetime], None]) -> None:
+        """Called before the commit that lets somebody sign in, or changes their role; does not commit."""
+        WELCOMES[name] = welcome
 
     def add_account_job(self, name: str, job: AccountJob) -> None:
         """Work the engine does for accounts on their bulk sessions, step by step."""

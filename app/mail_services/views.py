@@ -47,6 +47,8 @@ def mail_services() -> ResponseReturnValue:
     service.save_settings(g.db, mode, text_of(form.private_hosts), text_of(form.cleartext_hosts))
     if form.stop_hosted.data:
         machines.stop(runtime(), g.db, [hosted.id for hosted in _would_run_on(mode)])
+    for section in sections:
+        section.follow()
     runtime().bus.ring(Bell(Topic.SETTINGS))
     flash(_("Saved. The mode is %(mode)s.", mode=mode_names()[mode]), "ok")
     return redirect(url_for("admin.mail_services"), 303)

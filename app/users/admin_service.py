@@ -14,6 +14,7 @@ from app.errors import NotAllowed, NotFound
 from app.users import links
 from app.users.models import LinkPurpose, User, UserRole, UserSession, UserState
 from app.users.service import create_user
+from app.users.welcome import welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +69,20 @@ def disable(db: Session, admin: User, user_id: int) -> User:
     return user
 
 
-def enable(db: Session, user_id: int) -> User:
+def enable(db: Session, user_id: int, now: datetime) -> User:
     """Let someone sign in (again): the disabled and those who wait for approval.  Raises NotFound."""
     user = get_user(db, user_id)
     user.state = UserState.ACTIVE if user.password_hash else UserState.UNCONFIRMED
+    welcome(db, user, now)
     db.commit()
     return user
 
 
-def set_role(db: Session, admin: User, user_id: int, role: UserRole) -> User:
+def set_role(db: Session, admin: User, user_id: int, role: UserRole, now: datetime) -> User:
     """Raises NotFound or NotAllowed."""
     user = get_other(db, admin, user_id)
     user.role = role
+    welcome(db, user, now)
     db.commit()
     return user
 

@@ -73,7 +73,7 @@ def disable_user(user_id: int) -> ResponseReturnValue:
 def enable_user(user_id: int) -> ResponseReturnValue:
     """Approve someone who waits, or let a disabled person back in."""
     was_waiting = admin_service.get_user(g.db, user_id).state == UserState.WAITING
-    user = admin_service.enable(g.db, user_id)
+    user = admin_service.enable(g.db, user_id, runtime().clock.now())
     if was_waiting and mails.sends_mail(g.db):
         parts = runtime()
         background().run(lambda: mails.mail_approved(parts, user))
@@ -82,7 +82,7 @@ def enable_user(user_id: int) -> ResponseReturnValue:
 
 @bp.post("/users/<int:user_id>/role/<any(user, admin):role>")
 def set_role(user_id: int, role: str) -> ResponseReturnValue:
-    user = admin_service.set_role(g.db, current_user, user_id, UserRole(role))
+    user = admin_service.set_role(g.db, current_user, user_id, UserRole(role), runtime().clock.now())
     words = _("%(email)s is an admin.") if user.role is UserRole.ADMIN else _("%(email)s is no admin any more.")
     return _done(words % {"email": user.email})
 

@@ -20,6 +20,7 @@ from app.users import links, passwords, throttle, totp
 from app.users.models import LinkPurpose, OneTimeLink, User, UserRole, UserSession, UserState
 from app.users.queries import count_admins
 from app.users.sessions import hash_token, is_alive, start_session
+from app.users.welcome import welcome
 from app.vault.secretbox import Vault
 
 STATE_AFTER = {
@@ -178,12 +179,13 @@ def create_user(
     state = UserState.ACTIVE if hashed else UserState.UNCONFIRMED
     user = User(email=email, name=name, password_hash=hashed, role=role, state=state, created_at=now)
     db.add(user)
-    _commit_new(db)
+    _commit_new(db, user, now)
     return user
 
 
-def _commit_new(db: Session) -> None:
+def _commit_new(db: Session, user: User, now: datetime) -> None:
     try:
+        welcome(db, user, now)
         db.commit()
     except IntegrityError:
         db.rollback()
@@ -210,7 +212,7 @@ def set_up(db: Session, token: str, email: str, name: str, password: str, mode: 
     settings.mode = mode
     user = User(email=email, name=name, password_hash=hashed, role=UserRole.ADMIN, created_at=now)
     db.add_all([settings, user])
-    _commit_new(db)
+    _commit_new(db, user, now)
     return user
 
 
@@ -231,7 +233,7 @@ def register(
     user.state = STATE_AFTER[policy]
     db.add(user)
     try:
-        db.flush()
+        welcome(db, user, now)
         token = links.make_link(db, LinkPurpose.ACTIVATE, user.id, now) if confirms else ""
         db.commit()
     except IntegrityError:  # two at the same instant
@@ -261,6 +263,7 @@ def take_link(db: Session, purpose: LinkPurpose, token: str, password: str, now:
     user.password_hash = hashed
     if user.state == UserState.UNCONFIRMED:
         user.state = UserState.ACTIVE
+    welcome(db, user, now)
     db.execute(delete(UserSession).where(UserSession.user_id == user.id))
     db.execute(delete(OneTimeLink).where(OneTimeLink.user_id == user.id))
     db.commit()

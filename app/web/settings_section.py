@@ -34,3 +34,7 @@ class SettingsSection(Protocol):
     def save(self, db: Session) -> None:
         """Keep the values: intent only, no listener is touched (N1).  Does not commit."""
         ...
+
+    def follow(self) -> None:
+        """Do what follows from the values and the mode, now that both are committed."""
+        ...

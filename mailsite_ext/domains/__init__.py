@@ -9,10 +9,11 @@ if TYPE_CHECKING:
 
 
 def register_domains(host: Host) -> None:
-    from mailsite_ext.domains import admin_views, views  # the pure modules beside them need no Flask
+    from mailsite_ext.domains import admin_views, newcomers, views  # the pure modules beside them need no Flask
 
     host.add_blueprint(views.bp)
     host.add_blueprint(admin_views.bp)
     host.add_settings_entry(views.entry)
     host.add_admin_entry(admin_views.entry)
+    host.add_welcome("mailsite", newcomers.welcome)
     host.flask.before_request(views.open_mailbox)

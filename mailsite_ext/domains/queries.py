@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.extension_api import User
+from app.extension_api import User, UserState
 from mailsite_ext.domains.models import Address, AppPassword, Mailbox
 from mailsite_ext.domains.names import suggest_name
+from mailsite_ext.domains.newcomers import Obstacle, obstacle, taken_names, without_mailbox
 
 MOST = 1_000  # rows a page shows
 
@@ -26,10 +27,11 @@ class MailboxRow:
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """Somebody without a mailbox, and the name one would get."""
+    """Somebody without a mailbox, the name one would get, and why they did not."""
 
     person: User
     name: str
+    obstacle: Obstacle
 
 
 def list_mailboxes(db: Session) -> Sequence[MailboxRow]:
@@ -40,11 +42,11 @@ def list_mailboxes(db: Session) -> Sequence[MailboxRow]:
 
 
 def list_newcomers(db: Session) -> Sequence[Newcomer]:
-    """People without a mailbox."""
-    query = select(User).join(Mailbox, Mailbox.user_id == User.id, isouter=True).where(Mailbox.id.is_(None))
-    return [
-        Newcomer(person, suggest_name(person.email)) for person in db.scalars(query.order_by(User.email).limit(MOST))
-    ]
+    """People without a mailbox, those who may sign in first."""
+    people = db.scalars(without_mailbox().order_by(User.state != UserState.ACTIVE, User.email).limit(MOST)).all()
+    names = [suggest_name(person.email) for person in people]
+    taken = taken_names(db, names)
+    return [Newcomer(person, name, obstacle(person, name, taken)) for person, name in zip(people, names, strict=True)]
 
 
 def list_addresses(db: Session, mailbox_id: int | None = None) -> Sequence[tuple[Address, Mailbox]]:

@@ -29,6 +29,7 @@ from app.extension_api import (
 from mailsite_ext.domains import app_passwords, scram
 from mailsite_ext.domains.models import EVERY_DOMAIN, Address, AppPassword, Mailbox, MailboxState
 from mailsite_ext.domains.names import EVERYTHING, is_reserved, parse_name, suggest_name
+from mailsite_ext.domains.newcomers import new_row
 from mailsite_ext.settings.service import load_settings
 from mailsite_ext.storage.engine import StorageEngine
 
@@ -69,17 +70,27 @@ def ensure_mailbox(parts: Runtime, db: Session, user: User, name: str | None = N
     Raises BadInput on `name`: it cannot be one, is taken or retired, or belongs to admins.
     """
     mailbox = find_mailbox(db, user.id) or _new_mailbox(db, parts, user, name)
-    has_account = select(MailAccount.id).where(MailAccount.owner_id == user.id, MailAccount.source == SOURCE)
-    if db.scalar(has_account) is None:
-        address = f"{mailbox.name}@{load_settings(db).hosted_domains[0]}"
-        account = add_hosted_account(parts, db, user.id, SOURCE, address, name=user.name, label=address)
-        db.flush()
-        bells = [Bell(Topic.ACCOUNT, account.id), Bell(Topic.TREE, user.id)]
-    else:
-        bells = []
     _commit(db, "name", mailbox.name)
-    parts.bus.ring(*bells)
+    if not _has_account(db, user.id):
+        _add_account(parts, db, user, mailbox)
     return mailbox
+
+
+def _has_account(db: Session, user_id: int) -> bool:
+    query = select(MailAccount.id).where(MailAccount.owner_id == user_id, MailAccount.source == SOURCE)
+    return db.scalar(query) is not None
+
+
+def _add_account(parts: Runtime, db: Session, user: User, mailbox: Mailbox) -> None:
+    """Of two requests at once the second waits for the first, and finds its account."""
+    db.execute(update(Mailbox).where(Mailbox.id == mailbox.id).values(user_id=user.id))
+    if _has_account(db, user.id):
+        db.rollback()
+        return
+    address = f"{mailbox.name}@{load_settings(db).hosted_domains[0]}"
+    account = add_hosted_account(parts, db, user.id, SOURCE, address, name=user.name, label=address)
+    db.commit()
+    parts.bus.ring(Bell(Topic.ACCOUNT, account.id), Bell(Topic.TREE, user.id))
 
 
 def ensure_admin_mailbox(parts: Runtime, db: Session) -> None:
@@ -109,14 +120,7 @@ def follow_domains(db: Session, domains: Sequence[str]) -> None:
 def _new_mailbox(db: Session, parts: Runtime, user: User, name: str | None) -> Mailbox:
     parsed = suggest_name(user.email) if name is None else parse_name("name", name)
     check_name(db, "name", parsed, user.role)
-    mailbox = Mailbox(
-        user_id=user.id,
-        name=parsed,
-        state=MailboxState.OPEN,
-        scram_salt=secrets.token_bytes(scram.SALT_OCTETS),
-        scram_iterations=scram.ITERATIONS,
-        created_at=parts.clock.now(),
-    )
+    mailbox = Mailbox(**new_row(user.id, parsed, parts.clock.now()))
     db.add(mailbox)
     return mailbox
 

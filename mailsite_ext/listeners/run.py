@@ -18,6 +18,7 @@ from mailsite_ext.delivery.inbound import Inbound
 from mailsite_ext.delivery.spool import sweep
 from mailsite_ext.domains.directory import Directory, Hosted
 from mailsite_ext.domains.logins import Logins
+from mailsite_ext.domains.newcomers import make_mailboxes
 from mailsite_ext.errors import CannotBind
 from mailsite_ext.imap.folder_maps import FolderMaps
 from mailsite_ext.limits import Limits
@@ -131,6 +132,7 @@ def run(parts: Runtime, roles: frozenset[ListenerRole]) -> None:
     except MailError as error:
         tell_failure(error.detail)
         raise
+    make_mailboxes(parts)
     process = Process(parts, settings, certificate, storage)
     sweep(process.spool_folder)
     try:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from app.extension_api import SWITCHES, BadInput, Mode, current_mode, runtime, text_of
+from mailsite_ext.domains.newcomers import make_mailboxes
 from mailsite_ext.domains.service import follow_domains
 from mailsite_ext.errors import DomainNotAllowed
 from mailsite_ext.settings.certificate import load_certificate
@@ -108,6 +109,9 @@ class MailsiteSection:
     def save(self, db: Session) -> None:
         store_settings(db, self._settings)
         follow_domains(db, self._settings.hosted_domains)
+
+    def follow(self) -> None:
+        make_mailboxes(runtime())
 
 
 def _ports(*, starttls: bool) -> str:

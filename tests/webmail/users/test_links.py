@@ -12,6 +12,7 @@ from app.mail_services.modes import Mode
 from app.mail_services.service import current_mode
 from app.users import admin_service, service
 from app.users.models import LinkPurpose, OneTimeLink, User, UserRole, UserState
+from tests.conftest import START
 
 from .conftest import PASSWORD
 
@@ -112,7 +113,7 @@ def test_approval_waits_for_an_admin_who_is_told(anonymous, registration, sign_i
     anonymous.post("/register", data=NEW)
     assert [notice.to for notice in postbox.arrived()] == [admin.email]
     assert "not approved" in sign_in(NEW["email"]).text
-    admin_service.enable(db, find(db, NEW["email"]).id)
+    admin_service.enable(db, find(db, NEW["email"]).id, START)
     assert sign_in(NEW["email"]).status_code == 303
 
 
