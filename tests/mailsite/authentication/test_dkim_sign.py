@@ -15,7 +15,8 @@ import pytest
 
 from mailsite_ext.authentication import dkim
 from mailsite_ext.authentication.dkim_sign import ALWAYS, names_to_sign
-from tests.mailsite.authentication.letters import LETTER, NOW, keys_of, rsa_key, zone
+from tests.conftest import CORPORA
+from tests.mailsite.authentication.letters import LETTER, NOW, crlf, keys_of, pem, rsa_key, zone
 
 KEY = dkim.SigningKey("example.org", "rsa", rsa_key())
 NODE_MODULES = Path(__file__).parent.parent.parent.parent / "node_modules"
@@ -52,6 +53,37 @@ def test_dkimpy_believes_us(letter):
 
     assert dkimpy.verify(sent(letter), dnsfunc=answer)
     assert not dkimpy.verify(sent(letter).replace(b"Subject:", b"Subject: not "), dnsfunc=answer)
+
+
+@pytest.mark.corpora
+def test_dkimpy_agrees_on_real_messages():
+    """A tenth of the corpus, signed here and verified there, signed there and verified here."""
+    files = sorted((CORPORA / "messages").rglob("*.eml"))[::10]
+    if not files:
+        pytest.skip("corpora/messages is not here")
+    key = keys_of("example.org")["rsa._domainkey.example.org"].encode()
+    compared, disagreed = 0, []
+    for file in files:
+        letter = crlf(file.read_bytes()) + b"\r\n"
+        options = {"selector": b"rsa", "domain": b"example.org", "privkey": pem(rsa_key())}
+        try:
+            theirs = [dkimpy.sign(letter, canonicalize=forms, **options) + letter for forms in FORMS]
+        except (dkimpy.DKIMException, IndexError):  # lines that are no field, or no From: it reads no further
+            continue
+        compared += 1
+        believed = [ours(message) == "pass" for message in theirs]
+        if not all(believed) or not dkimpy.verify(sent(letter), dnsfunc=lambda *_name, **_options: key):
+            disagreed.append((file.name, believed))
+    assert not disagreed
+    assert compared > len(files) / 2
+
+
+FORMS = ((b"simple", b"simple"), (b"relaxed", b"relaxed"))
+
+
+def ours(message: bytes) -> str:
+    """The result of the signature on top."""
+    return results(message)[0]
 
 
 MAILAUTH = """
