@@ -17,7 +17,8 @@ from mailsite_ext.limits import Limits
 from mailsite_ext.storage.values import Content, Delivery, Placement
 from tests.mailsite.listeners.imap_hosting import Host, imap_hosting
 from tests.servers.dovecot import MailUser
-from tests.webmail import test_mail_source_contract as contract
+from tests.webmail.contract.accounts import Account
+from tests.webmail.contract.everything import contract_tests
 from tests.webmail.imap.sessions import source_of
 
 OF_DOVECOT = {  # they speak to its own tools
@@ -67,7 +68,7 @@ def context(authority) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def account(sql_storage, tmp_path, authority, context) -> Iterator[contract.Account]:
+def account(sql_storage, tmp_path, authority, context) -> Iterator[Account]:
     served = authority.issue().server_context()
     bus = UnixBus(tmp_path / "bus")
     with imap_hosting(
@@ -81,12 +82,10 @@ def account(sql_storage, tmp_path, authority, context) -> Iterator[contract.Acco
         server = Server(running)
         user = server.add_user()
         one, two = (source_of(server, user, context) for _ in range(2))
-        made = contract.Account(server, user, one, two, context=context)
+        made = Account(server, user, one, two, context=context)
         yield made
         made.source.close()
         two.close()
 
 
-globals().update(
-    {name: test for name, test in vars(contract).items() if name.startswith("test_") and name not in OF_DOVECOT}
-)
+globals().update(contract_tests(without=OF_DOVECOT))

@@ -30,8 +30,8 @@ from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.first_use import ensure_mailbox
 from mailsite_ext.storage.open import close_storage, open_storage
 from mailsite_ext.storage.values import Content, Delivery, FlagMode, Placement
+from tests.webmail.contract.accounts import message
 from tests.webmail.engine.conftest import Post, wait_for
-from tests.webmail.test_mail_source_contract import message
 
 SETTINGS = Settings(domains=("example.org",))
 

@@ -20,8 +20,8 @@ from mailsite_ext.storage.values import Content, Delivery, Placement
 from mailsite_ext.webmail.source import StorageSource
 from tests.mailsite.storage.conftest import KINDS, make_place
 from tests.mailsite.storage.engines import Place
-from tests.webmail import test_mail_source_contract as contract
-from tests.webmail.test_mail_source_contract import message, wait_for_news
+from tests.webmail.contract.accounts import Account, message, wait_for_news
+from tests.webmail.contract.everything import OF_IMAP, contract_tests
 
 MAILBOX = "alice"
 
@@ -45,7 +45,7 @@ class Storage:
 
 
 @dataclass
-class StorageAccount(contract.Account):
+class StorageAccount(Account):
     delta_limit: str = "mailsite_ext.webmail.source.NEW_AT_ONCE"
     chunk_limit: str = "mailsite_ext.webmail.source.CHUNK_MESSAGES"
 
@@ -69,9 +69,7 @@ def account(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageA
     bells.close()
 
 
-globals().update(
-    {name: test for name, test in vars(contract).items() if name.startswith("test_") and name not in contract.OF_IMAP}
-)
+globals().update(contract_tests(without=OF_IMAP))
 
 
 def test_a_folder_made_anew_is_another_one(account):

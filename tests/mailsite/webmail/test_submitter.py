@@ -11,6 +11,8 @@ from app.accounts.models import MailAccount
 from app.errors import SubmissionDeferred, SubmissionRefused
 from app.mail_services.modes import Mode
 from app.outbox.submitter import Envelope
+from mailsite_ext.delivery import queue
+from mailsite_ext.delivery.models import QueuedMessage, QueuedRecipient
 from mailsite_ext.domains import service
 from mailsite_ext.errors import StorageFull
 from mailsite_ext.settings.service import store_settings
@@ -18,7 +20,7 @@ from mailsite_ext.settings.values import Settings, StorageKind
 from mailsite_ext.storage.open import close_storage, open_storage
 from mailsite_ext.storage.values import Column
 from mailsite_ext.webmail.register import make_submitter
-from tests.webmail.test_mail_source_contract import message
+from tests.webmail.contract.accounts import message
 
 LETTER = message("Lunch", "lunch@example.org").replace(b"ann@example.net", b"alice@example.org")
 
@@ -79,13 +81,40 @@ def test_nobody_has_it_twice(office):
     assert (len(office.inbox("bob")), len(office.inbox("alice"))) == (1, 1)
 
 
-def test_who_is_not_here_is_refused_by_name_and_the_others_have_it(office):
-    refused = office.send("nobody@example.org", "bob@example.org", "eve@elsewhere.example", "no address")
+def test_who_is_nobody_is_refused_by_name_and_the_others_have_it(office):
+    refused = office.send("nobody@example.org", "bob@example.org", "eve@localhost", "no address")
     assert {who: reply.code for who, reply in refused.items()} == {
-        "nobody@example.org": 550, "eve@elsewhere.example": 550, "no address": 501,
+        "nobody@example.org": 550, "eve@localhost": 553, "no address": 501,
     }  # fmt: skip
     assert "no such mailbox" in refused["nobody@example.org"].words
-    assert "delivery to other servers is not set up here" in refused["eve@elsewhere.example"].words
+    assert len(office.inbox("bob")) == 1
+
+
+def test_those_elsewhere_get_it_by_the_queue_once_and_signed(office):
+    key = SigningKeys(office.parts.config, office.parts.clock, make_key=lambda: generate_private_key(65537, 1024))
+    entry = key.generate("example.org")
+    key.activate("example.org", entry.selector) if hasattr(key, "activate") else None
+    for _ in range(2):
+        assert office.send("bob@example.org", "eve@elsewhere.example") == {}
+    queued = office.db.scalars(select(QueuedMessage)).one()
+    assert (queued.sender, queued.mailbox) == ("alice@example.org", "alice")
+    recipient = office.db.scalars(select(QueuedRecipient)).one()
+    assert (recipient.address, recipient.domain) == ("eve@elsewhere.example", "elsewhere.example")
+    sent = b"".join(queue.read_blocks(office.parts.public, queued.id))
+    assert sent.endswith(LETTER)
+    assert b"bob@" not in sent.removesuffix(LETTER)
+    assert len(office.inbox("bob")) == 1
+
+
+def test_a_queue_that_cannot_take_it_is_asked_again(office, monkeypatch):
+    def fails(*_):
+        raise StorageFull
+
+    monkeypatch.setattr(queue, "enqueue", fails)
+    with pytest.raises(SubmissionDeferred):
+        office.send("bob@example.org", "eve@elsewhere.example")
+    monkeypatch.undo()
+    assert office.send("bob@example.org", "eve@elsewhere.example") == {}
     assert len(office.inbox("bob")) == 1
 
 
