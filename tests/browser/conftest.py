@@ -81,6 +81,34 @@ def page(make_context: Callable[..., BrowserContext]) -> Page:
 
 
 @pytest.fixture
+def raised() -> Iterator[list[str]]:
+    """What a script raised or the page's policy forbade; a test fails if there is anything."""
+    found: list[str] = []
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def new_page(make_context: Callable[..., BrowserContext], raised: list[str]) -> Iterator[Callable[..., Page]]:
+    """A browser of somebody's own, at 1280 pixels; options as Playwright's new_context takes them.
+
+    What it shows in the end is printed, so that a test that failed says where it was.
+    """
+    pages: list[Page] = []
+
+    def new_page(**options: object) -> Page:
+        page = make_context(viewport={"width": 1280, "height": 800}, **options).new_page()
+        page.on("pageerror", lambda error: raised.append(str(error)))
+        page.on("console", lambda said: raised.append(said.text) if "Content Security Policy" in said.text else None)
+        pages.append(page)
+        return page
+
+    yield new_page
+    for page in pages:
+        print(f"{page.url}\n{page.locator('body').inner_text()}")
+
+
+@pytest.fixture
 def serve() -> Iterator[Callable[[Flask], str]]:
     """Serve an application on a free port of loopback; its address, without a slash at the end."""
     running = []

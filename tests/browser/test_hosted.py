@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from app.users.models import User
@@ -42,11 +42,6 @@ def ports() -> dict[str, int]:
     with ExitStack() as stack:
         probes = {name: stack.enter_context(socket.create_server(("127.0.0.1", 0))) for name in ("smtp", "imap")}
         return {name: probe.getsockname()[1] for name, probe in probes.items()}
-
-
-@pytest.fixture
-def new_page(make_context: Callable[..., BrowserContext]) -> Callable[[], Page]:
-    return lambda: make_context(viewport={"width": 1280, "height": 800}).new_page()
 
 
 @pytest.fixture(scope="module")
