@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
 
@@ -41,6 +41,12 @@ def _date(seconds: int | None) -> bytes:
     return b"NIL" if seconds is None else date_time(datetime.fromtimestamp(seconds, UTC))
 
 
+def _local_date(text: str) -> bytes:
+    """In the zone it was given in: so the day is the one SEARCH goes by (RFC 9051 §6.4.4)."""
+    seconds, zone = map(int, text.split())
+    return date_time(datetime.fromtimestamp(seconds, timezone(timedelta(minutes=zone))))
+
+
 def _bracketed(text: str | None) -> bytes:
     return b"NIL" if not text else b"(" + text.encode() + b")"
 
@@ -48,7 +54,7 @@ def _bracketed(text: str | None) -> bytes:
 SHOWN: Mapping[Attribute, Shown] = {
     Attribute.UID: Shown(Column.UID, b"UID %d"),
     Attribute.FLAGS: Shown(Column.FLAGS, b"FLAGS (%b)", str.encode),
-    Attribute.INTERNALDATE: Shown(Column.INTERNAL_DATE, b"INTERNALDATE %b", _date),
+    Attribute.INTERNALDATE: Shown(Column.LOCAL_DATE, b"INTERNALDATE %b", _local_date),
     Attribute.RFC822_SIZE: Shown(Column.SIZE, b"RFC822.SIZE %d"),
     Attribute.ENVELOPE: Shown(Column.ENVELOPE, b"ENVELOPE %b"),
     Attribute.BODYSTRUCTURE: Shown(Column.BODYSTRUCTURE, b"BODYSTRUCTURE %b"),

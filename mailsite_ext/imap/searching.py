@@ -29,7 +29,7 @@ COLUMNS = (
     Column.FLAGS,
     Column.MODSEQ,
     Column.SIZE,
-    Column.INTERNAL_DATE,
+    Column.LOCAL_DATE,
     Column.SAVED_AT,
     Column.EMAIL_ID,
     Column.THREAD_ID,
@@ -127,8 +127,9 @@ def _holds(  # type: ignore[no-untyped-def]  # a row is as wide as its columns
 
         uid, flags, modseq, size, received, saved, email_id, thread_id, _parts = row
         words = frozenset(view.shown_flags(row[0], flags).lower().split())
+        received_s, zone = map(int, received.split())
         try:
-            return test(Candidate(number, uid, words, modseq, size, received, saved, email_id, thread_id, text))
+            return test(Candidate(number, uid, words, modseq, size, received_s, saved, email_id, thread_id, text, zone))
         except NoSuchMessage:
             return False
 

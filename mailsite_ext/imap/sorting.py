@@ -18,15 +18,16 @@ from mailsite_ext.protocol.imap_sort import (
     PLACES,
     SortKeys,
     read_envelope,
-    sent_s,
     sort_keys,
     sorted_uids,
-    subject_of,
 )
 from mailsite_ext.protocol.imap_thread import (
+    HEADER_OCTETS,
+    REFERENCES,
+    Links,
     Node,
     Threadable,
-    references_of,
+    links_of,
     thread_by_references,
     thread_by_subject,
     thread_response,
@@ -86,32 +87,35 @@ def thread(account: Account, command: Thread) -> Iterator[bytes]:
     if has_modseq(command.key):
         yield account.learn_modseqs()
     found = find(account, view, command.key)
-    messages = list(_threadable(account, view, [uid for uid, _modseq in found], is_uid=command.is_uid))
+    messages = _threadable(account, view, [uid for uid, _modseq in found], is_uid=command.is_uid)
     yield thread_response(THREADED_BY[command.algorithm](messages))
     yield from tell_news(account, expunges=command.is_uid)
     yield status_line(command.tag, "OK", "threaded")
 
 
-REFERENCES = b"References"
-HEADER_OCTETS = 65_536  # of a message: its references stand there
+THREAD_HEADINGS = (Heading.SENT, Heading.SUBJECT, Heading.LINKS)
 
 
-def _threadable(account: Account, view: View, uids: Sequence[int], *, is_uid: bool) -> Iterator[Threadable]:
-    if not uids:
-        return
-    columns = (Column.UID, Column.INTERNAL_DATE, Column.ENVELOPE)
-    references = dict(account.storage.headings(view.folder_id, [Heading.REFERENCES]))
-    for uid, received_s, stored in account.storage.rows(view.folder_id, columns, uids):
-        envelope = read_envelope(stored)
-        in_reply_to, message_id = (value if isinstance(value, bytes) else b"" for value in envelope[8:10])
-        referred = references[uid] if uid in references else _read_references(account, view, uid)
-        yield Threadable(
-            uid if is_uid else view.find_number(uid),
-            sent_s(envelope, received_s),
-            subject_of(envelope),
-            message_id,
-            references_of(referred, in_reply_to),
-        )
+def _threadable(account: Account, view: View, uids: Sequence[int], *, is_uid: bool) -> list[Threadable]:
+    """By ascending UID: out of the index, or of the message where it has it not."""
+    wanted = frozenset(uids)
+    known = [row for row in account.storage.headings(view.folder_id, THREAD_HEADINGS) if row[0] in wanted]
+    keyed: list[Keyed] = [(uid, sent, subject, Links.unpack(links)) for uid, sent, subject, links in known]
+    if len(keyed) < len(uids):
+        keyed += _read_threadable(account, view, wanted.difference(row[0] for row in keyed))
+        keyed.sort(key=itemgetter(0))
+    there = [row[0] for row in keyed]
+    return [
+        Threadable(shown, *row[1:]) for shown, row in zip(there if is_uid else view.numbers(there), keyed, strict=True)
+    ]
+
+
+def _read_threadable(account: Account, view: View, uids: Iterable[int]) -> Iterator[Keyed]:
+    columns = (Column.UID, Column.ENVELOPE, Column.INTERNAL_DATE, Column.SIZE)
+    for uid, envelope, received_s, octets in account.storage.rows(view.folder_id, columns, uids):
+        keys = sort_keys(envelope, received_s, octets)
+        links = links_of(read_envelope(envelope), _read_references(account, view, uid))
+        yield uid, keys.sent_s, keys.base_subject, links
 
 
 def _read_references(account: Account, view: View, uid: int) -> bytes:

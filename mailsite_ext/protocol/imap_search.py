@@ -61,6 +61,7 @@ class Candidate:
     email_id: str
     thread_id: str
     text: Callable[[], MessageText]
+    received_zone: int = 0  # minutes east of UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +201,10 @@ COMPARES: dict[Relation, Callable[[date, date], bool]] = {
 
 
 def _day(day: Day, message: Candidate) -> date | None:
-    """Stored times are shown in UTC, so their days are those of UTC."""
+    """The day as the time is shown: INTERNALDATE in the zone it was given in, SAVEDATE in UTC."""
     match day:
         case Day.RECEIVED:
-            return datetime.fromtimestamp(message.received_s, UTC).date()
+            return datetime.fromtimestamp(message.received_s + message.received_zone * 60, UTC).date()
         case Day.SAVED:
             return None if message.saved_s is None else datetime.fromtimestamp(message.saved_s, UTC).date()
         case Day.SENT:

@@ -28,14 +28,15 @@ Relocate = Callable[[LockedFolder, Sequence[Arrival]], Sequence[str]]
 """Where copies lie: given the target folder and the arrivals, still with the locations they were copied from."""
 
 INSERT_MESSAGE = (
-    "INSERT INTO mailsite_message (id, internal_date, saved_at, size_octets, location, head, email_id, thread_id, "
-    "message_id, message_key, envelope, bodystructure, parts, preview) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO mailsite_message (id, internal_date, internal_zone, saved_at, size_octets, location, head, email_id, "
+    "thread_id, message_id, message_key, envelope, bodystructure, parts, preview) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 INSERT_FLAGS = "INSERT INTO mailsite_flag (id, modseq, flags, is_seen, is_deleted) VALUES (?, ?, ?, ?, ?)"
 FEW_FLAGS = 8  # so many walks over a range cost less than naming its messages
 KEPT_IN_COPY = (
-    "size_octets, location, head, email_id, thread_id, message_id, message_key, envelope, bodystructure, parts, preview"
+    "internal_zone, size_octets, location, head, email_id, thread_id, message_id, message_key, envelope, "
+    "bodystructure, parts, preview"
 )
 
 
@@ -101,6 +102,7 @@ def message_row(message_id: int, saved_at: int, message: NewMessage) -> tuple[ob
     return (
         message_id,
         message.internal_date,
+        message.internal_zone,
         saved_at,
         message.size_octets,
         message.location,

@@ -84,6 +84,8 @@ def _select(columns: tuple[Column, ...]) -> str:
 def _expression(column: Column, messages: str) -> str:
     if column is Column.UID:
         return f"f.id & {LAST_UID}"
+    if column is Column.LOCAL_DATE:
+        return f"{messages}.internal_date || ' ' || {messages}.internal_zone"
     return f"f.{column}" if column in IN_FLAGS else f"{messages}.{column}"
 
 

@@ -54,8 +54,8 @@ def _flagged(link: Link, flag: str) -> Condition:
 
 
 def _dated(key: keys.Dated) -> Condition:
-    """Stored times are shown in UTC, so their days are those of UTC."""
-    column = "saved_at" if key.day is keys.Day.SAVED else "internal_date"
+    """The day as the time is shown: INTERNALDATE in the zone it was given in, SAVEDATE in UTC."""
+    column = "saved_at" if key.day is keys.Day.SAVED else "internal_date + internal_zone * 60"
     begins = (key.date - EPOCH) // timedelta(seconds=1)
     match key.relation:
         case keys.Relation.BEFORE:

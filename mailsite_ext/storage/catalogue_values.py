@@ -28,6 +28,7 @@ class NewMessage:
     location: str
     flags: str = ""
     head: bytes = b""  # where the engine keeps it apart from the bytes
+    internal_zone: int = 0  # minutes east of UTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from mailsite_ext.storage.group_commit import GroupCommit, NewFile, Outcome, Thr
 from mailsite_ext.storage.journal_lines import file_of, location
 from mailsite_ext.storage.journal_marks import LOG, read_marks
 from mailsite_ext.storage.tree import message_file
-from mailsite_ext.storage.values import Content, Delivery, Finding, Stored
+from mailsite_ext.storage.values import Content, Delivery, Finding, Stored, zone_minutes
 
 INCOMING = "incoming/"
 """A location that begins so is a file's name in work/incoming, not yet in a folder."""
@@ -233,8 +233,10 @@ class FileMailStorage(Catalogue):
     def _draft_message(
         self, facts: tuple[Facts, int], content: Content, head: bytes, flags: frozenset[str], date: datetime
     ) -> tuple[NewMessage, NewFile]:
-        where, size = self._new_place(), len(head) + facts[1]
-        message = NewMessage(facts[0].with_head(head), size, int(date.timestamp()), where, flags_text(flags))
+        where, size, zone = self._new_place(), len(head) + facts[1], zone_minutes(date)
+        message = NewMessage(
+            facts[0].with_head(head), size, int(date.timestamp()), where, flags_text(flags), internal_zone=zone
+        )
         return message, (self._incoming(where), [head, content.body])
 
     def take_in(self, pieces: Sequence[bytes | Path]) -> tuple[str, int]:

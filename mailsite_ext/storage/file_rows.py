@@ -74,7 +74,9 @@ def _message_rows(place: Place, folder_id: int, lines: Iterable[MessageLine]) ->
     for line in lines:
         facts, size = facts_of(place.directory / line.file)
         facts = replace(facts, email_id=line.email_id or facts.email_id, thread_id=line.thread_id or facts.thread_id)
-        message = NewMessage(facts, size, line.internal_date, location(folder_id, line.file), line.flags)
+        message = NewMessage(
+            facts, size, line.internal_date, location(folder_id, line.file), line.flags, b"", line.internal_zone
+        )
         yield message_row(row_id(folder_id, line.uid), line.saved_at, message)
 
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TypeAlias
 from zlib import crc32
 
 from app.extension_api import Role
 from mailsite_ext.protocol.sequence_sets import compact
+from mailsite_ext.storage.values import zone_minutes
 
 JUMP = 2**20
 """What UIDNEXT and MODSEQ skip when nobody can know which were given meanwhile: after a rebuild or a restore."""
@@ -58,6 +59,7 @@ class MessageLine:
     email_id: str
     thread_id: str
     flags: str
+    internal_zone: int = 0  # minutes east of UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +229,9 @@ def _read_folder(words: list[str]) -> FolderLine:
 
 
 def _say_message(line: MessageLine) -> str:
+    received = _say_local(line.internal_date, line.internal_zone)
     return (
-        f"message {line.uid} {line.modseq} {_say_time(line.internal_date)} {_say_time(line.saved_at)}"
+        f"message {line.uid} {line.modseq} {received} {_say_time(line.saved_at)}"
         f" {line.size_octets} {line.file} {line.email_id or '-'} {line.thread_id or '-'} {line.flags}"
     )
 
@@ -245,7 +248,15 @@ def _read_message(words: list[str]) -> MessageLine:
         email_id,
         thread_id,
         " ".join(flags),
+        zone_minutes(datetime.fromisoformat(internal_date)),
     )
+
+
+def _say_local(seconds: int, zone: int) -> str:
+    """As `_say_time` where the zone is UTC."""
+    if not zone:
+        return _say_time(seconds)
+    return datetime.fromtimestamp(seconds, timezone(timedelta(minutes=zone))).isoformat()
 
 
 def _say_time(seconds: int) -> str:

@@ -23,7 +23,8 @@ from mailsite_ext.storage.catalogue_values import (
 from mailsite_ext.storage.journal import FlagsLine, FolderLine, GoneLine, Line, MailboxLine, MessageLine, read_uids
 
 MESSAGES = (
-    "SELECT m.id, f.modseq, m.internal_date, m.saved_at, m.size_octets, m.location, m.email_id, m.thread_id, f.flags "
+    "SELECT m.id, f.modseq, m.internal_date, m.saved_at, m.size_octets, m.location, m.email_id, m.thread_id, f.flags, "
+    "m.internal_zone "
     "FROM mailsite_message m JOIN mailsite_flag f ON f.id = m.id WHERE m.id BETWEEN ? AND ? ORDER BY m.id"
 )
 
@@ -83,12 +84,10 @@ def whole_journal(link: Link, folder: LockedFolder) -> Iterator[Line]:
 
 
 def _messages(link: Link, first: int, last: int) -> Iterator[MessageLine]:
-    for message_id, modseq, internal_date, saved_at, size, where, email_id, thread_id, flags in link.rows(
-        MESSAGES, [first, last]
-    ):
+    for message_id, modseq, internal_date, saved_at, size, where, *rest in link.rows(MESSAGES, [first, last]):
         file = file_of(where)[1]
         uid = message_id & LAST_UID
-        yield MessageLine(uid, modseq, internal_date, saved_at, size, file, email_id, thread_id, flags)
+        yield MessageLine(uid, modseq, internal_date, saved_at, size, file, *rest)
 
 
 def _arrived(link: Link, event: Arrived) -> list[Line]:

@@ -71,6 +71,7 @@ class CataloguedMessage(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     internal_date: Mapped[int] = mapped_column(BigInteger)
+    internal_zone: Mapped[int] = mapped_column(Integer, server_default="0")  # minutes east of UTC it was given in
     saved_at: Mapped[int] = mapped_column(BigInteger)
     size_octets: Mapped[int] = mapped_column(BigInteger)
     location: Mapped[str] = mapped_column(Text, index=True)

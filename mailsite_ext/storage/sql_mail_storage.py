@@ -28,7 +28,7 @@ from mailsite_ext.storage.catalogue_values import NewMessage
 from mailsite_ext.storage.catalogue_verify import verify_counters
 from mailsite_ext.storage.files import Disk, Files
 from mailsite_ext.storage.group_commit import GroupCommit, Outcome, Threads
-from mailsite_ext.storage.values import Content, Delivery, Finding, Stored
+from mailsite_ext.storage.values import Content, Delivery, Finding, Stored, zone_minutes
 
 GRACE_S = 24 * 3600
 """How long bytes outlive the last row that pointed at them: a backup, database first and then files, is whole."""
@@ -162,4 +162,5 @@ def _message(body: StoredBody, head: bytes, flags: frozenset[str], date: datetim
         body.location,
         flags_text(flags),
         head,
+        zone_minutes(date),
     )

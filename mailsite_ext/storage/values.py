@@ -79,6 +79,7 @@ class Column(StrEnum):
     MODSEQ = "modseq"
     FLAGS = "flags"  # str: flags and keywords separated by spaces, in a fixed order
     INTERNAL_DATE = "internal_date"  # int: Unix seconds, UTC
+    LOCAL_DATE = "local_date"  # str: the same and the minutes east of UTC it was given in, "1763805600 60"
     SAVED_AT = "saved_at"  # int: SAVEDATE, RFC 8514
     SIZE = "size_octets"  # int: RFC822.SIZE, head and body
     ENVELOPE = "envelope"  # bytes: rendered, RFC 9051 §7.5.2
@@ -87,6 +88,12 @@ class Column(StrEnum):
     EMAIL_ID = "email_id"  # str: EMAILID, RFC 8474 §5.1
     THREAD_ID = "thread_id"  # str: THREADID, RFC 8474 §5.2
     PREVIEW = "preview"  # str: RFC 8970
+
+
+def zone_minutes(moment: datetime) -> int:
+    """East of UTC; 0 where none is given."""
+    offset = moment.utcoffset()
+    return 0 if offset is None else int(offset.total_seconds()) // 60
 
 
 class Heading(StrEnum):
@@ -102,7 +109,7 @@ class Heading(StrEnum):
     CC = "first_cc"
     SHOWN_FROM = "shown_from"  # str: the first address as people see it (RFC 5957)
     SHOWN_TO = "shown_to"
-    REFERENCES = "reference_ids"  # bytes: the References field as it stands
+    LINKS = "links"  # bytes: what THREAD asks besides, see mailsite_ext.protocol.imap_thread.Links
 
 
 @dataclass(frozen=True, slots=True)
