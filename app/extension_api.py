@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from app.accounts.tls import client_context
 from app.bus import Bell, Bus, Subscription, Topic
 from app.clock import Clock
 from app.config import Config
@@ -71,8 +72,17 @@ from app.vault.keyring import server_secret
 from app.vault.secretbox import Vault
 
 if TYPE_CHECKING:
+    from app.accounts.forms import IdentityForm
     from app.accounts.models import Auth, Identity, MailAccount
-    from app.accounts.service import add_hosted_account
+    from app.accounts.service import (
+        MAX_IDENTITIES,
+        IdentityFields,
+        add_hosted_account,
+        get_identity,
+        put_identity_first,
+        remove_identity,
+        save_identity,
+    )
     from app.engine.account_jobs import AccountJob
     from app.engine.desk import Desk
     from app.extension_host import Host
@@ -91,6 +101,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HEADER_FIELDS",
     "MAIL_LOG",
+    "MAX_IDENTITIES",
     "SWITCHES",
     "AccountJob",
     "ActionRefused",
@@ -120,6 +131,8 @@ __all__ = [
     "FolderStatus",
     "Host",
     "Identity",
+    "IdentityFields",
+    "IdentityForm",
     "LoginRefused",
     "MailAccount",
     "MailError",
@@ -167,15 +180,20 @@ __all__ = [
     "check_limits",
     "check_login_password",
     "choices",
+    "client_context",
     "count_attempt",
     "current_mode",
     "decode",
     "forget_attempt",
+    "get_identity",
     "log_file",
+    "put_identity_first",
+    "remove_identity",
     "require_admin",
     "require_sign_in",
     "row_count",
     "runtime",
+    "save_identity",
     "server_secret",
     "set_up_logs",
     "settings_side",
@@ -193,6 +211,9 @@ _LOADED_LATER = {
     "Envelope": "app.outbox.submitter:Envelope",
     "Host": "app.extension_host:Host",
     "Identity": "app.accounts.models:Identity",
+    "IdentityFields": "app.accounts.service:IdentityFields",
+    "IdentityForm": "app.accounts.forms:IdentityForm",
+    "MAX_IDENTITIES": "app.accounts.service:MAX_IDENTITIES",
     "MailAccount": "app.accounts.models:MailAccount",
     "MailSubmitter": "app.outbox.submitter:MailSubmitter",
     "MirroredFolder": "app.mirror.models:Folder",
@@ -203,6 +224,10 @@ _LOADED_LATER = {
     "admin_pages": "app.web.admin:bp",
     "admin_side": "app.web.admin:side",
     "choices": "app.web.forms:choices",
+    "get_identity": "app.accounts.service:get_identity",
+    "put_identity_first": "app.accounts.service:put_identity_first",
+    "remove_identity": "app.accounts.service:remove_identity",
+    "save_identity": "app.accounts.service:save_identity",
     "require_admin": "app.web.admin:require_admin",
     "require_sign_in": "app.users.settings_views:require_sign_in",
     "settings_side": "app.users.settings_views:side",

@@ -330,6 +330,12 @@ def save_identity(db: Session, account: MailAccount, identity: Identity | None, 
     db.commit()
 
 
+def put_identity_first(db: Session, account: MailAccount, identity: Identity) -> None:
+    """What is written from the account begins as this one."""
+    identity.position = min(known.position for known in account.identities) - 1
+    db.commit()
+
+
 def remove_identity(db: Session, account: MailAccount, identity: Identity) -> bool:
     """Remove it; False for the last one, which stays: every account has somebody to write from."""
     if len(account.identities) < 2:

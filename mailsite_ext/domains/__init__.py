@@ -9,10 +9,17 @@ if TYPE_CHECKING:
 
 
 def register_domains(host: Host) -> None:
-    from mailsite_ext.domains import admin_views, newcomers, views  # the pure modules beside them need no Flask
+    from mailsite_ext.domains import (  # the pure modules beside them need no Flask
+        admin_views,
+        identity_views,
+        newcomers,
+        views,
+    )
 
     host.add_blueprint(views.bp)
     host.add_blueprint(admin_views.bp)
+    host.add_blueprint(identity_views.bp)
+    host.add_settings_entry(identity_views.entry)
     host.add_settings_entry(views.entry)
     host.add_admin_entry(admin_views.entry)
     host.add_welcome("mailsite", newcomers.welcome)

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.orm import Session
 
 from app.extension_api import Runtime, User, UserRole
-from mailsite_ext.domains import service
 from mailsite_ext.domains.models import EVERY_DOMAIN, Address, Mailbox, MailboxState
 from mailsite_ext.domains.names import ALWAYS_TAKEN, EVERYTHING, fold, is_reserved, split_detail
 from mailsite_ext.errors import DomainNotAllowed, NotLocal
@@ -111,6 +110,8 @@ class Directory:
         known = self._find_remembered(name, domain)
         if known is not None:
             return known
+        from mailsite_ext.domains import service  # it asks this module whose an address is
+
         now = self._parts.clock.monotonic_s()
         with self._parts.public.session() as db:
             found = find_mailboxes(db, name, domain)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.extension_api import (
+    MAX_IDENTITIES,
     BadInput,
     Bell,
     Identity,
@@ -27,14 +28,14 @@ from app.extension_api import (
     row_count,
 )
 from mailsite_ext.domains import app_passwords, scram
+from mailsite_ext.domains.directory import addresses_of
+from mailsite_ext.domains.identities import add_identities, follow_addresses
 from mailsite_ext.domains.models import EVERY_DOMAIN, Address, AppPassword, Mailbox, MailboxState
 from mailsite_ext.domains.names import EVERYTHING, is_reserved, parse_name, suggest_name
 from mailsite_ext.domains.newcomers import new_row
+from mailsite_ext.domains.sources import SOURCE
 from mailsite_ext.settings.service import load_settings
 from mailsite_ext.storage.engine import StorageEngine
-
-SOURCE = "mailsite"
-"""`mail_account.source` of hosted mailboxes."""
 
 MAX_APP_PASSWORDS = 50
 
@@ -89,6 +90,9 @@ def _add_account(parts: Runtime, db: Session, user: User, mailbox: Mailbox) -> N
         return
     address = f"{mailbox.name}@{load_settings(db).hosted_domains[0]}"
     account = add_hosted_account(parts, db, user.id, SOURCE, address, name=user.name, label=address)
+    db.flush()
+    further = addresses_of(db, mailbox.name, load_settings(db).hosted_domains)[1:MAX_IDENTITIES]
+    add_identities(db, account, further)
     db.commit()
     parts.bus.ring(Bell(Topic.ACCOUNT, account.id), Bell(Topic.TREE, user.id))
 
@@ -201,7 +205,14 @@ def add_address(db: Session, mailbox_id: int, local: str, domain: str) -> Addres
     if _is_anothers(db, name) or (is_reserved(name) and owner.role is not UserRole.ADMIN):
         raise BadInput("local", name)
     address = Address(local_part=name, domain=domain, mailbox_id=mailbox_id)
+    before = addresses_of(db, mailbox.name, load_settings(db).hosted_domains)
     db.add(address)
+    try:
+        db.flush()
+    except IntegrityError:
+        db.rollback()
+        raise BadInput("local", name) from None
+    follow_addresses(db, mailbox, before)
     _commit(db, "local", name)
     return address
 
@@ -217,9 +228,12 @@ def _is_anothers(db: Session, name: str) -> bool:
 
 def remove_address(db: Session, mailbox_id: int, address_id: int) -> None:
     """Raises NotFound."""
+    mailbox = get_mailbox(db, mailbox_id)
+    before = addresses_of(db, mailbox.name, load_settings(db).hosted_domains)
     found = delete(Address).where(Address.id == address_id, Address.mailbox_id == mailbox_id)
     if row_count(db.execute(found)) != 1:
         raise NotFound
+    follow_addresses(db, mailbox, before)
     db.commit()
 
 

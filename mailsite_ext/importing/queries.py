@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.extension_api import SWITCHES, MailAccount, MirroredFolder, NotFound, RemoteFolder, current_mode
-from mailsite_ext.domains.service import SOURCE
+from mailsite_ext.domains.sources import SOURCE
 from mailsite_ext.importing.models import Import, ImportFailure, ImportFolder, ImportState
 from mailsite_ext.importing.plan import Offered, offered
 

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from app.extension_api import Host, MailAccount, MailSource, MailSubmitter, Runtime
 from mailsite_ext.delivery.inbound import Inbound
+from mailsite_ext.delivery.outbound import DeliveryQueue
 from mailsite_ext.domains.directory import Directory, Hosted, find_by_user
-from mailsite_ext.domains.service import SOURCE
+from mailsite_ext.domains.sources import SOURCE
 from mailsite_ext.errors import NoSuchMailbox
 from mailsite_ext.limits import Limits
 from mailsite_ext.settings.certificate import load_certificate
@@ -52,7 +53,8 @@ def make_submitter(parts: Runtime, account: MailAccount) -> MailSubmitter:
     storage, host = open_storage(parts, settings), parts.config.host_names[0]
     posture = effective_posture(settings, load_certificate(parts.config, parts.clock.now()))
     inbound = Inbound(storage, host, posture, Limits())
-    return LocalSubmitter(hosted.name, Directory(parts, settings), inbound, storage, parts.clock, host)
+    outbound = DeliveryQueue(parts, host)
+    return LocalSubmitter(hosted.name, Directory(parts, settings), inbound, outbound, storage, parts.clock, host)
 
 
 def _hosted(db: Session, user_id: int) -> Hosted:

@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import select
 
-from app.accounts.models import MailAccount
+from app.accounts.models import Identity, MailAccount
 from app.actions import service as actions
 from app.actions.views import DEEDS
 from app.bus import Bell, Topic
@@ -82,6 +82,7 @@ def _admin(rule: str, address: str, method: str = "POST") -> Case:
 
 IDENTITY = "/mail/accounts/<int:account_id>/identities/<int:identity_id>"
 ATTACHMENT = "/mail/draft/<uuid>/attachments/<file>"
+OWN_IDENTITY = "/settings/identities/<int:identity_id>"
 IMPORT = "/settings/import/<int:account_id>"
 SERVICE = "machines/service/<int:service_id>/<any(start, restart, stop):deed>"
 WHOLE_ACCOUNT = {
@@ -146,12 +147,17 @@ CASES = [
         "/settings/mail-clients/passwords/<int:password_id>/revoke",
         "/settings/mail-clients/passwords/{app_password}/revoke",
     ),
+    Case("GET", OWN_IDENTITY, "/settings/identities/{hosted_identity}"),
+    Case("POST", OWN_IDENTITY, "/settings/identities/{hosted_identity}", {"name": "M", "address": "al@example.org"}),
+    Case("POST", OWN_IDENTITY + "/first", "/settings/identities/{hosted_identity}/first"),
+    Case("POST", OWN_IDENTITY + "/remove", "/settings/identities/{hosted_identity}/remove"),
     Case("GET", IMPORT, "/settings/import/{account}"),
     Case("POST", IMPORT, "/settings/import/{gmail}", {"folder": "INBOX"}),
     *(
         Case("POST", IMPORT + "/<any(pause, resume, stop):deed>", f"/settings/import/{{account}}/{deed}")
         for deed in ("pause", "resume", "stop")
     ),
+    Case("POST", IMPORT + "/try-again", "/settings/import/{account}/try-again"),
     _admin("mailboxes/<int:mailbox_id>", "mailboxes/{mailbox}", "GET"),
     _admin("mailboxes/<int:mailbox_id>", "mailboxes/{mailbox}"),
     _admin("mailboxes/of/<int:user_id>", "mailboxes/of/{user}"),
@@ -247,6 +253,7 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
             "machine": machine.id, "service": service.id,
             "image_key": signing.image_key(parts.private, alice.id, url),
             "mailbox": mailbox.id, "app_password": db.scalar(select(AppPassword.id)),
+            "hosted_identity": db.scalar(select(Identity.id).where(Identity.address == "alice@localhost")),
             "mailbox_address": hosting.add_address(db, mailbox.id, "al", "").id,
         },
     )  # fmt: skip
@@ -262,6 +269,7 @@ NOBODYS: dict[str, Any] = {
     "action": 999_007, "draft": str(uuid4()), "attachment": str(uuid4()), "outgoing": str(uuid4()), "user": 999_010,
     "machine": 999_011, "service": 999_012,
     "mailbox": 999_020, "app_password": 999_021, "mailbox_address": 999_022,
+    "hosted_identity": 999_023,
     "identity": 999_008, "session": 999_009, "url": "http://images.example/b.png", "image_key": "A" * 24,
 }  # fmt: skip
 
