@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 from flask_babel import gettext as _
 
 from app.extension_api import Host, ServiceKind, Switches
-from mailsite_ext.settings.fingerprint import imap_fingerprint, setting_title, smtp_fingerprint
+from mailsite_ext.settings.fingerprint import delivery_fingerprint, imap_fingerprint, setting_title, smtp_fingerprint
 from mailsite_ext.storage.cli import COMMANDS
 
 commands = AppGroup("mailsite", help="Hosted mail.")
@@ -40,6 +40,14 @@ IMAP_SERVICE = ServiceKind(
     settings_fingerprint=imap_fingerprint,
     setting_title=setting_title,
 )
+DELIVERY_SERVICE = ServiceKind(
+    name="delivery",
+    title=lambda: str(_("Delivery to other servers")),
+    runs=_hosting,
+    command=(sys.executable, "-m", "mailsite_ext.delivery"),
+    settings_fingerprint=delivery_fingerprint,
+    setting_title=setting_title,
+)
 
 
 def register_commands(host: Host) -> None:
@@ -48,3 +56,4 @@ def register_commands(host: Host) -> None:
     host.add_command(commands)
     host.add_service(SMTP_SERVICE)
     host.add_service(IMAP_SERVICE)
+    host.add_service(DELIVERY_SERVICE)

@@ -49,7 +49,8 @@ MailError
 ├── NoAuthor                     a From that is missing, doubled or cannot be read
 ├── Stopping                     this listener is
 ├── TooMuchBeforeLogin           a stranger that talks and talks
-├── OutboundNotSetUp             mail to the world, which is not delivered from here yet
+├── OutboundNotSetUp             mail to the world, where nobody delivers it
+├── QueueUnavailable             the delivery queue cannot be written now
 ├── KeyAlreadyComing             a DKIM key waits to be published: one at a time
 ├── SigningKeyInUse              it signs: another must first
 ├── CannotBind                   a port of this machine cannot be had, and what to do
@@ -197,6 +198,9 @@ class LoginCancelled(MailError): ...
 
 
 class OutboundNotSetUp(MailError): ...
+
+
+class QueueUnavailable(MailError): ...
 
 
 class HeaderTooLarge(MailError): ...

@@ -41,6 +41,7 @@ from mailsite_ext.errors import (
     NotYourAddress,
     NulInMessage,
     OutboundNotSetUp,
+    QueueUnavailable,
     RouteRefused,
     SignedOut,
     Stopping,
@@ -126,6 +127,9 @@ REPLIES: dict[type[MailError], Wire] = {
     Stopping: Wire(Reply(421, "4.3.2 going down, try later"), "BYE going down, try later"),
     TooMuchBeforeLogin: Wire(Reply(421, "4.7.0 too much said, closing"), "BYE too much before login"),
     TimedOut: Wire(Reply(421, "4.4.2 too slow, closing"), "BYE too slow, closing"),
+    QueueUnavailable: Wire(
+        Reply(451, "4.3.0 the delivery queue cannot be written, try later"), "NO [UNAVAILABLE] try later"
+    ),
     OutboundNotSetUp: Wire(Reply(550, "5.7.1 delivery to other servers is not set up here"), "NO [CANNOT] not local"),
     MailError: Wire(Reply(451, "4.3.0 a fault here, try later"), "NO [UNAVAILABLE] a fault here, try later"),
 }

@@ -22,15 +22,6 @@ from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.first_use import ensure_mailbox
 from mailsite_ext.storage.values import Content, Delivery, Placement, Stored
 
-
-class Outbound(Protocol):
-    """Where mail of people who signed in goes when it is not for somebody here: the delivery queue."""
-
-    def submit(self, mail: MailFrom, recipients: Sequence[RcptTo], content: Content, origin: Origin) -> Future[None]:
-        """Take a message for delivery; the future is done when it is durable."""
-        ...
-
-
 TrustsSender = Callable[[str, Address], bool]
 """(mailbox, sender) → is the sender on that mailbox's list of trusted ones, and to be believed? (T6)"""
 
@@ -44,6 +35,19 @@ class Arrival:
     origin: Origin
     id: str  # names it in Received and in logs
     received_at: datetime
+
+
+class Outbound(Protocol):
+    """Where mail of people who signed in goes when it is not for somebody here: the delivery queue."""
+
+    def submit(
+        self, arrival: Arrival, recipients: Sequence[RcptTo], content: Content, fields: Sequence[Field]
+    ) -> Future[None]:
+        """Take a message for `recipients` elsewhere; the future is done when it is durable.
+
+        The same arrival of the same login is taken once.  The future raises what the database does.
+        """
+        ...
 
 
 class Inbound:

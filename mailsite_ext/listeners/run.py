@@ -15,6 +15,7 @@ from pathlib import Path
 
 from app.extension_api import Config, MailError, MailLog, Runtime, log_file, tell_failure, tell_ready
 from mailsite_ext.delivery.inbound import Inbound
+from mailsite_ext.delivery.outbound import DeliveryQueue
 from mailsite_ext.delivery.spool import sweep
 from mailsite_ext.domains.directory import Directory, Hosted
 from mailsite_ext.domains.logins import Logins
@@ -86,6 +87,7 @@ class Process:
             logins=Logins(self.parts, self.settings, self.limits),
             has_room=self._has_room,
             inbound=Inbound(self.storage, self.host, posture, self.limits),
+            outbound=DeliveryQueue(self.parts, self.host),
             clock=self.parts.clock,
             spool_folder=self.spool_folder,
             log=self.log("smtp"),

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from app.extension_api import Clock, ConnectionLost, MailError
 from mailsite_ext.delivery.header import Field, Origin, authors
-from mailsite_ext.delivery.inbound import Arrival, Inbound, Outbound, fields_of, missing_fields
+from mailsite_ext.delivery.inbound import Arrival, Inbound, Outbound, fields_of
 from mailsite_ext.delivery.spool import Spool
 from mailsite_ext.domains.directory import Hosted, Recipient
 from mailsite_ext.errors import (
@@ -365,8 +365,7 @@ class Conversation:
         if arrival.recipients:
             await self._at.landing.wait(self._at.inbound.deliver(arrival, content, fields))
         if outside and self._at.outbound is not None:
-            whole = Content(content.body, content.size_octets, missing_fields(arrival, fields))
-            await self._at.landing.wait(self._at.outbound.submit(arrival.mail, outside, whole, arrival.origin))
+            await self._at.landing.wait(self._at.outbound.submit(arrival, outside, content, fields))
 
     def _origin(self) -> Origin:
         tls = self._connection.tls

@@ -12,6 +12,7 @@ from mailsite_ext.settings.service import load_settings
 SHARED = ("domains", "storage_engine", "starttls", "expose", "posture", "log_mail", "test_mode")
 SMTP = (*SHARED, "smtp_port", "smtps_port", "fallback_port")
 IMAP = (*SHARED, "imap_port", "imaps_port")
+DELIVERY = ("domains", "storage_engine", "posture", "test_mode")
 
 
 def smtp_fingerprint(db: Session) -> Mapping[str, str]:
@@ -20,6 +21,10 @@ def smtp_fingerprint(db: Session) -> Mapping[str, str]:
 
 def imap_fingerprint(db: Session) -> Mapping[str, str]:
     return _fingerprint(db, IMAP)
+
+
+def delivery_fingerprint(db: Session) -> Mapping[str, str]:
+    return _fingerprint(db, DELIVERY)
 
 
 def _fingerprint(db: Session, names: Sequence[str]) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Sending from a hosted mailbox in the webmail: people here get it at once, with no listener or queue running."""
+"""Sending from a hosted mailbox in the webmail: people here get it at once, others by the delivery queue."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import replace
 from app.extension_api import Clock, Envelope, MailError, Reply, SubmissionDeferred, SubmissionRefused
 from mailsite_ext.delivery.header import Field, Origin, read_header
 from mailsite_ext.delivery.inbound import Arrival, Inbound
+from mailsite_ext.delivery.outbound import DeliveryQueue
 from mailsite_ext.delivery.verdict import JUNK
 from mailsite_ext.domains.directory import Directory, Recipient
-from mailsite_ext.errors import MailboxFull, NoSuchMailbox, NotYourAddress, OutboundNotSetUp
+from mailsite_ext.errors import MailboxFull, NoSuchMailbox, NotYourAddress
 from mailsite_ext.protocol.smtp_address import Address, parse_address
-from mailsite_ext.protocol.smtp_grammar import MailFrom
+from mailsite_ext.protocol.smtp_grammar import MailFrom, RcptTo
 from mailsite_ext.replies import smtp_reply
 from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.values import INBOX, Content
@@ -22,9 +23,11 @@ class LocalSubmitter:
     """MailSubmitter of one mailbox; see there for what is raised and promised."""
 
     def __init__(
-        self, mailbox: str, directory: Directory, inbound: Inbound, storage: StorageEngine, clock: Clock, host: str
-    ) -> None:
+        self, mailbox: str, directory: Directory, inbound: Inbound, outbound: DeliveryQueue, storage: StorageEngine,
+        clock: Clock, host: str,
+    ) -> None:  # fmt: skip
         self._mailbox = mailbox
+        self._outbound = outbound
         self._directory = directory
         self._inbound = inbound
         self._storage = storage
@@ -37,20 +40,40 @@ class LocalSubmitter:
         All get it in one step; where a mailbox among them is full, each by themselves, and that one is refused for now.
         """
         sender, fields = self._sender(envelope), self._fields(message)
-        found: dict[str, Recipient] = {}
+        local, outside, refused = self._sorted(envelope.recipients)
+        new = {address: each for address, each in local.items() if not self._has_it(each, fields)}
+        mail = MailFrom(sender, len(message), utf8=envelope.needs_smtputf8)
+        origin = Origin(peer="127.0.0.1", hello=self._host, extended=True, login=self._mailbox)
+        arrival = Arrival(mail, list(new.values()), origin, envelope.id, self._clock.now())
+        if new:
+            refused |= self._deliver(arrival, new, fields, message)
+        if outside:
+            self._queue(arrival, outside, fields, message)
+        return refused
+
+    def _sorted(self, addresses: Sequence[str]) -> tuple[dict[str, Recipient], list[RcptTo], dict[str, Reply]]:
+        """People here, those elsewhere, and what is nobody's address."""
+        local: dict[str, Recipient] = {}
+        outside: list[RcptTo] = []
         refused: dict[str, Reply] = {}
-        for address in envelope.recipients:
+        for address in addresses:
             try:
-                found[address] = self._recipient(address)
+                parsed = parse_address(address, utf8=True)
+                if self._directory.is_local(parsed):
+                    local[address] = self._recipient(parsed)
+                else:
+                    self._directory.check_domain(parsed.domain)
+                    outside.append(RcptTo(parsed))
             except MailError as error:
                 refused[address] = _reply(error)
-        new = {address: each for address, each in found.items() if not self._has_it(each, fields)}
-        if new:
-            mail = MailFrom(sender, len(message), utf8=envelope.needs_smtputf8)
-            origin = Origin(peer="127.0.0.1", hello=self._host, extended=True, login=self._mailbox)
-            arrival = Arrival(mail, list(new.values()), origin, envelope.id, self._clock.now())
-            refused |= self._deliver(arrival, new, fields, message)
-        return refused
+        return local, outside, refused
+
+    def _queue(self, arrival: Arrival, outside: Sequence[RcptTo], fields: Sequence[Field], message: bytes) -> None:
+        """Into the delivery queue, after the copies for people here: until it is there, all is tried again."""
+        try:
+            self._outbound.take(arrival, outside, Content(message, len(message)), fields)
+        except MailError as error:
+            raise SubmissionDeferred(str(_reply(error))) from error
 
     def _fields(self, message: bytes) -> Sequence[Field]:
         """Raises SubmissionRefused for a header that is too large."""
@@ -69,13 +92,10 @@ class LocalSubmitter:
             raise SubmissionRefused(str(_reply(error))) from error
         return sender
 
-    def _recipient(self, address: str) -> Recipient:
-        parsed = parse_address(address, utf8=True)
-        if not self._directory.is_local(parsed):
-            raise OutboundNotSetUp
-        found = self._directory.find_recipient(parsed)
+    def _recipient(self, address: Address) -> Recipient:
+        found = self._directory.find_recipient(address)
         if found is None:
-            raise NoSuchMailbox(address)
+            raise NoSuchMailbox(str(address))
         return found
 
     def _has_it(self, recipient: Recipient, fields: Sequence[Field]) -> bool:

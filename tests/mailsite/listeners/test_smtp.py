@@ -240,9 +240,10 @@ def test_wrong_passwords_come_to_an_end(running):
 class Queue:
     taken: list = field(default_factory=list)
 
-    def submit(self, mail, recipients, content, origin) -> Future:
+    def submit(self, arrival, recipients, content, fields) -> Future:
+        assert arrival.origin.login == "alice"
         self.taken.append(
-            (str(mail.sender), [str(one.recipient) for one in recipients], content.head + octets_of(content))
+            (str(arrival.mail.sender), [str(one.recipient) for one in recipients], octets_of(content))
         )
         done: Future = Future()
         done.set_result(None)

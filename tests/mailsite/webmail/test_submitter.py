@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from app.accounts.models import MailAccount
 from app.errors import SubmissionDeferred, SubmissionRefused
 from app.mail_services.modes import Mode
 from app.outbox.submitter import Envelope
+from app.resolver import ZoneResolver
+from mailsite_ext.authentication.budget import DnsBudget
+from mailsite_ext.authentication.dkim import DkimResult, verify
+from mailsite_ext.authentication.signing_keys import SigningKeys
 from mailsite_ext.delivery import queue
 from mailsite_ext.delivery.models import QueuedMessage, QueuedRecipient
 from mailsite_ext.domains import service
@@ -84,16 +90,15 @@ def test_nobody_has_it_twice(office):
 def test_who_is_nobody_is_refused_by_name_and_the_others_have_it(office):
     refused = office.send("nobody@example.org", "bob@example.org", "eve@localhost", "no address")
     assert {who: reply.code for who, reply in refused.items()} == {
-        "nobody@example.org": 550, "eve@localhost": 553, "no address": 501,
+        "nobody@example.org": 550, "eve@localhost": 550, "no address": 501,
     }  # fmt: skip
     assert "no such mailbox" in refused["nobody@example.org"].words
     assert len(office.inbox("bob")) == 1
 
 
 def test_those_elsewhere_get_it_by_the_queue_once_and_signed(office):
-    key = SigningKeys(office.parts.config, office.parts.clock, make_key=lambda: generate_private_key(65537, 1024))
-    entry = key.generate("example.org")
-    key.activate("example.org", entry.selector) if hasattr(key, "activate") else None
+    key = SigningKeys(office.parts.config, office.parts.clock, lambda: generate_private_key(65537, 1024))
+    made = key.generate("example.org")
     for _ in range(2):
         assert office.send("bob@example.org", "eve@elsewhere.example") == {}
     queued = office.db.scalars(select(QueuedMessage)).one()
@@ -103,12 +108,15 @@ def test_those_elsewhere_get_it_by_the_queue_once_and_signed(office):
     sent = b"".join(queue.read_blocks(office.parts.public, queued.id))
     assert sent.endswith(LETTER)
     assert b"bob@" not in sent.removesuffix(LETTER)
+    zone = {(f"{made.selector}._domainkey.example.org", "TXT"): [f"v=DKIM1; k=rsa; p={made.public}"]}
+    [verdict] = verify([sent], DnsBudget(ZoneResolver(zone), office.parts.clock), office.parts.clock.now())
+    assert (verdict.result, verdict.domain) == (DkimResult.PASS, "example.org")
     assert len(office.inbox("bob")) == 1
 
 
 def test_a_queue_that_cannot_take_it_is_asked_again(office, monkeypatch):
     def fails(*_):
-        raise StorageFull
+        raise OperationalError("INSERT", {}, Exception("disk I/O error"))
 
     monkeypatch.setattr(queue, "enqueue", fails)
     with pytest.raises(SubmissionDeferred):

@@ -1,0 +1,79 @@
+"""Mail of people here for others elsewhere: signed as it will leave, and into the delivery queue (A2, X4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.extension_api import Bell, Runtime, Topic
+from mailsite_ext.authentication.dkim import sign
+from mailsite_ext.authentication.signing_keys import SigningKeys
+from mailsite_ext.delivery import queue
+from mailsite_ext.delivery.header import Field, authors, received_field
+from mailsite_ext.delivery.inbound import Arrival, missing_fields
+from mailsite_ext.delivery.queue import Submission
+from mailsite_ext.errors import QueueUnavailable
+from mailsite_ext.protocol.smtp_address import parse_address
+from mailsite_ext.protocol.smtp_grammar import RcptTo
+from mailsite_ext.storage.values import Content
+
+THREADS = 4
+PIECE_OCTETS = 256 * 1024
+
+
+class DeliveryQueue:
+    """The queue's entrance; one for each process that takes mail from people here."""
+
+    def __init__(self, parts: Runtime, host: str) -> None:
+        self._parts = parts
+        self._host = host
+        self._keys = SigningKeys(parts.config, parts.clock)
+        self._threads = ThreadPoolExecutor(THREADS, "outbound")
+
+    def submit(
+        self, arrival: Arrival, recipients: Sequence[RcptTo], content: Content, fields: Sequence[Field]
+    ) -> Future[None]:
+        """See inbound.Outbound."""
+        return self._threads.submit(self.take, arrival, recipients, content, fields)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    def take(self, arrival: Arrival, recipients: Sequence[RcptTo], content: Content, fields: Sequence[Field]) -> None:
+        """As `submit`, in the thread that calls."""
+        top = received_field(arrival.origin, self._host, arrival.id, "", arrival.received_at)
+        head = top + missing_fields(arrival, fields)
+        message = partial(_blocks, head, content)
+        mailbox = arrival.origin.login
+        submission = Submission(f"{mailbox}:{arrival.id}", mailbox, arrival.mail, recipients)
+        blocks = chain([self._signature(fields, message())], message())
+        try:
+            with self._parts.public.session() as db:
+                queue.enqueue(db, submission, blocks, self._parts.clock.now())
+        except SQLAlchemyError as error:
+            raise QueueUnavailable from error
+        self._parts.bus.ring(Bell(Topic.DELIVERY))
+
+    def _signature(self, fields: Sequence[Field], message: Iterable[bytes]) -> bytes:
+        """Of the From's domain, since that is the one DMARC aligns with; nothing where it has no key yet."""
+        key = self._keys.find_signing_key(_author_domain(fields))
+        return sign(message, key, self._parts.clock.now()) if key else b""
+
+
+def _author_domain(fields: Sequence[Field]) -> str:
+    """Raises NoAuthor, BadAddress."""
+    return parse_address(authors(fields)[0], utf8=True).domain
+
+
+def _blocks(head: bytes, content: Content) -> Iterator[bytes]:
+    yield head
+    if isinstance(content.body, bytes):
+        yield content.body
+        return
+    with content.body.open("rb") as file:
+        while piece := file.read(PIECE_OCTETS):
+            yield piece
