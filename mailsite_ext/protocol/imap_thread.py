@@ -5,26 +5,53 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from mailsite_ext.protocol.imap_sort import base_subject
+from mailsite_ext.protocol.imap_sort import base_subject, subject_of
+from mailsite_ext.protocol.wire_values import Value
 
 MESSAGE_ID = re.compile(rb"<([^<>\s]{1,1000})>")
+REFERENCES = b"References"
+HEADER_OCTETS = 65_536  # of a message: its references stand there
 MAX_REFERENCES = 100  # of a message, the last ones
 MAX_DEPTH = 1_000  # of a thread; what would go deeper begins another
 
 
+class Links(NamedTuple):
+    """`references`: the ids of References, or without that field the first of In-Reply-To; none has < or > or space."""
+
+    is_answer: bool  # by its subject
+    message_id: bytes
+    references: tuple[bytes, ...]
+
+    def packed(self) -> bytes:
+        return b" ".join([b"%d" % self.is_answer, self.message_id, *self.references])
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Links:
+        is_answer, message_id, *references = packed.split(b" ")
+        return cls(is_answer == b"1", message_id, tuple(references))
+
+
+def links_of(envelope: Sequence[Value], references: bytes) -> Links:
+    """Out of an ENVELOPE's fields and the References field, which it has not."""
+    in_reply_to, own = (value if isinstance(value, bytes) else b"" for value in envelope[8:10])
+    named = MESSAGE_ID.search(own)
+    is_answer = base_subject(subject_of(envelope))[1]
+    return Links(is_answer, named[1] if named else b"", references_of(references, in_reply_to))
+
+
 @dataclass(frozen=True, slots=True)
 class Threadable:
-    """A message to thread: `id` is its number or UID as the response shows it, `subject` decoded.
+    """A message to thread: `id` is its number or UID as the response shows it.
 
-    `references` are the ids of References, or without that field the first of In-Reply-To (`references_of`).
+    `subject` is the base subject, `links` the rest (`links_of`).
     """
 
     id: int
     sent_s: int
     subject: str
-    message_id: bytes
-    references: tuple[bytes, ...]
+    links: Links
 
 
 @dataclass(slots=True, eq=False)
@@ -56,7 +83,7 @@ def thread_by_subject(messages: Iterable[Threadable]) -> list[Node]:
     """ORDEREDSUBJECT: one subject, one thread; its first message has all others as answers."""
     threads: dict[str, list[Threadable]] = {}
     for message in sorted(messages, key=lambda message: (message.sent_s, message.id)):
-        threads.setdefault(base_subject(message.subject)[0], []).append(message)
+        threads.setdefault(message.subject, []).append(message)
     return [_first_with_answers(thread) for thread in threads.values()]
 
 
@@ -82,14 +109,15 @@ def _linked(messages: Iterable[Threadable]) -> list[Node]:
     nodes: dict[bytes, Node] = {}
     own: list[Node] = []
     for message in messages:
-        node = nodes.get(message.message_id) if message.message_id else None
+        links = message.links
+        node = nodes.get(links.message_id) if links.message_id else None
         if node is None or node.message is not None:  # a second of the same id stands for itself
             node = Node(None)
-            if message.message_id:
-                nodes.setdefault(message.message_id, node)
+            if links.message_id:
+                nodes.setdefault(links.message_id, node)
         node.message = message
         own.append(node)
-        _link(nodes, node, message.references)
+        _link(nodes, node, links.references)
     every = dict.fromkeys([*own, *nodes.values()])
     for node in every:
         if node.parent is not None:
@@ -177,7 +205,7 @@ def _by_subject(roots: Sequence[Node]) -> list[Node]:
 
 def _subject(root: Node) -> tuple[str, bool]:
     message = root.message or root.children[0].message
-    return base_subject(message.subject) if message else ("", False)
+    return (message.subject, message.links.is_answer) if message else ("", False)
 
 
 def _chosen(subjects: Mapping[Node, tuple[str, bool]]) -> dict[str, Node]:

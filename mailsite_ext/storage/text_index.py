@@ -33,7 +33,7 @@ TABLE = "CREATE TABLE IF NOT EXISTS"
 INDEX = "CREATE INDEX IF NOT EXISTS"
 SCHEMA = (
     f"{TABLE} document (id INTEGER PRIMARY KEY, email_id TEXT NOT NULL UNIQUE, sent_day INTEGER, "
-    f"reference_ids BLOB NOT NULL, {', '.join(f'{word} TEXT NOT NULL' for word in WORDS)})",
+    f"links BLOB NOT NULL, {', '.join(f'{word} TEXT NOT NULL' for word in WORDS)})",
     f"CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5({_LIST}, content='document', content_rowid='id', "
     "columnsize=0, tokenize='trigram case_sensitive 1')",
     "INSERT INTO words (words, rank) VALUES ('automerge', 8), ('crisismerge', 32)",  # a quarter less work in all
@@ -163,7 +163,7 @@ class TextIndex:
     def headings(self, folder: StoredFolder, columns: Sequence[Heading]) -> list[tuple[Any, ...]]:
         """UID and columns of the messages that are known, ascending."""
         asked = ", ".join([f"entry.id & {LAST_UID}", *[_column(each) for each in columns]])
-        joined = "JOIN document ON document.id = document" if Heading.REFERENCES in columns else ""
+        joined = "JOIN document ON document.id = document" if Heading.LINKS in columns else ""
         query = f"SELECT {asked} FROM entry {joined} WHERE entry.id BETWEEN ? AND ? ORDER BY entry.id"
         with self.reading():
             return self._run(query, [row_id(folder.id, 0), row_id(folder.id, self.known_to(folder))]).fetchall()
@@ -187,12 +187,12 @@ class TextIndex:
         ).fetchone()
         return found
 
-    def add_document(self, email_id: str, text: IndexedText, references: bytes) -> int:
+    def add_document(self, email_id: str, text: IndexedText, links: bytes) -> int:
         words = (*text.fields, text.header, text.body)
         places = ", ".join("?" for _ in words)
         made = self._run(
-            f"INSERT INTO document (email_id, sent_day, reference_ids, {_LIST}) VALUES (?, ?, ?, {places})",
-            (email_id, text.sent_day, references, *words),
+            f"INSERT INTO document (email_id, sent_day, links, {_LIST}) VALUES (?, ?, ?, {places})",
+            (email_id, text.sent_day, links, *words),
         ).lastrowid
         assert made
         self._run(f"INSERT INTO words (rowid, {_LIST}) VALUES (?, {places})", (made, *words))
@@ -233,7 +233,7 @@ class TextIndex:
 
 
 def _column(heading: Heading) -> str:
-    return heading if heading is Heading.REFERENCES else f"entry.{heading}"
+    return heading if heading is Heading.LINKS else f"entry.{heading}"
 
 
 def _phrase(term: str, word: str) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from app.extension_api import NoSuchFolder, NoSuchMessage
 from mailsite_ext.errors import NoSuchMailbox, StorageDamaged
-from mailsite_ext.protocol.imap_sort import sort_keys
+from mailsite_ext.protocol.imap_sort import read_envelope, sort_keys
+from mailsite_ext.protocol.imap_thread import HEADER_OCTETS, REFERENCES, links_of
 from mailsite_ext.protocol.indexed_text import IndexedText, indexed_text, is_indexable
 from mailsite_ext.protocol.message_text import MessageText
 from mailsite_ext.protocol.part_table import unpack
@@ -22,9 +23,7 @@ from mailsite_ext.storage.values import Column, StoredFolder
 
 BATCH_MESSAGES = 100
 BATCH_OCTETS = 4_194_304
-REFERENCES = b"References"
 HAS_REFERENCES = re.compile(rb"^references[ \t]*:", re.IGNORECASE | re.MULTILINE)
-HEADER_OCTETS = 65_536  # of a message: its references stand there
 COLUMNS = (Column.UID, Column.EMAIL_ID, Column.PARTS, Column.ENVELOPE, Column.INTERNAL_DATE, Column.SIZE)
 
 
@@ -33,7 +32,7 @@ class Read:
     """What a message not known yet holds; `text` None: too long, or not to be read, so each search looks itself."""
 
     text: IndexedText | None
-    references: bytes = b""
+    links: bytes = b""
 
 
 def index_all(storage: StorageEngine, indexes: TextIndexes) -> Iterator[int]:
@@ -130,7 +129,9 @@ def _read(storage: StorageEngine, folder_id: int, row: Row) -> Read:
         with storage.open_message(folder_id, row[0]) as message:
             header = message.read(0, HEADER_OCTETS).partition(b"\r\n\r\n")[0]
             text = indexed_text(MessageText(by_section(parts), message.read))
-            return Read(text, header_fields(header, [REFERENCES]) if HAS_REFERENCES.search(header) else b"")
+            field = header_fields(header, [REFERENCES]) if HAS_REFERENCES.search(header) else b""
+            links = links_of(read_envelope(row[3]), field)
+            return Read(text, links.packed())
     except (NoSuchMessage, StorageDamaged):
         return Read(None)
 
@@ -140,6 +141,6 @@ def _entry(index: TextIndex, row: Row, read: Read | None) -> Entry:
     keys = sort_keys(envelope, received_s, octets)
     document = index.find_document(email_id)  # perhaps of another message of this batch
     if document is None and read and read.text:
-        document = index.add_document(email_id, read.text, read.references), read.text.sent_day
+        document = index.add_document(email_id, read.text, read.links), read.text.sent_day
     number, sent_day = document or (None, None)
     return Entry(uid, number, sent_day, keys)

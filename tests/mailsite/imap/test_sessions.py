@@ -16,6 +16,7 @@ from mailsite_ext.imap.view import View, packed, without
 from mailsite_ext.protocol.imap_commands import Append, NewMessage, QResync
 from mailsite_ext.protocol.imap_reader import CommandReader
 from mailsite_ext.protocol.sequence_sets import parse_set
+from mailsite_ext.storage.text_indexing import index_all
 from mailsite_ext.storage.values import Content
 
 
@@ -199,3 +200,18 @@ def test_what_client_and_server_count_alike(numbers, uids, known):
     view = View(1, False, packed([2, 4, 6]), 7, 1)
     asked = QResync(1, 1, None, parse_set(numbers, 9), parse_set(uids, 9))
     assert last_match(view, asked) == known
+
+
+def test_an_answer_of_another_subject_is_found_by_its_references(mail, maps):
+    """The ids stand in brackets in ENVELOPE (RFC 9051 §7.5.2), and without them in a thread (RFC 5256 §3)."""
+    inbox = mail.find_folder("bob", "INBOX")
+    letters = (
+        b"Subject: one\r\nMessage-ID: <1@x>\r\n\r\n",
+        b"Subject: other\r\nMessage-ID: <2@x>\r\nReferences: <1@x>\r\n\r\n",
+        b"Subject: third\r\nMessage-ID: <3@x>\r\nIn-Reply-To: <2@x>\r\n\r\n",
+    )
+    mail.append(inbox.id, [(Content(each, len(each)), frozenset(), None) for each in letters]).result()
+    account = session(mail, maps)
+    assert say(account, "b THREAD REFERENCES UTF-8 ALL")[0] == "* THREAD (1 2 3)"
+    list(index_all(mail, mail.text))
+    assert say(account, "c THREAD REFERENCES UTF-8 ALL")[0] == "* THREAD (1 2 3)"

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from mailsite_ext.protocol.imap_commands import Criterion, SortKey
 from mailsite_ext.protocol.imap_sort import PLACES, SortKeys, base_subject, sort_keys, sorted_uids
 from mailsite_ext.protocol.imap_thread import (
+    Links,
     Threadable,
+    links_of,
     references_of,
     thread_by_references,
     thread_by_subject,
@@ -102,7 +104,8 @@ def test_a_damaged_envelope_sorts_like_an_empty_one():
 
 def letter(number: int, subject: str = "x", *references: int, sent_s: int | None = None) -> Threadable:
     ids = tuple(b"%d@x" % each for each in references)
-    return Threadable(number, number if sent_s is None else sent_s, subject, b"%d@x" % number, ids)
+    base, is_answer = base_subject(subject)
+    return Threadable(number, number if sent_s is None else sent_s, base, Links(is_answer, b"%d@x" % number, ids))
 
 
 @pytest.mark.parametrize(
@@ -134,13 +137,28 @@ def test_threads_by_references(letters, response):
 
 
 def test_two_of_one_message_id_are_both_shown():
-    twin = Threadable(2, 2, "b", b"1@x", ())
+    twin = Threadable(2, 2, "b", Links(False, b"1@x", ()))
     assert thread_response(thread_by_references([letter(1, "a"), twin])) == b"* THREAD (1)(2)\r\n"
 
 
 def test_threads_by_subject():
     letters = [letter(5, "Re: a"), letter(1, "a"), letter(2, "b"), letter(3, "fwd: a")]
     assert thread_response(thread_by_subject(letters)) == b"* THREAD (1 (3)(5))(2)\r\n"
+
+
+@pytest.mark.parametrize(
+    ("envelope", "references", "links"),
+    [  # subject, In-Reply-To, Message-ID; References
+        ((b"Re: a", b"<c@x> of <d@x>", b"<1@x>"), b"References: <a@x> <b@x>\r\n", (True, b"1@x", (b"a@x", b"b@x"))),
+        ((b"a", b"<c@x> of <d@x>", b" <1@x> "), b"", (False, b"1@x", (b"c@x",))),
+        ((None, None, b"no id"), b"References: none\r\n", (False, b"", ())),
+    ],
+)
+def test_links_of_a_message(envelope, references, links):
+    subject, in_reply_to, message_id = envelope
+    found = links_of([None, subject, *[None] * 6, in_reply_to, message_id], references)
+    assert found == links
+    assert Links.unpack(found.packed()) == found
 
 
 def test_references():
