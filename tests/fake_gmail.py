@@ -25,7 +25,8 @@ from app.sources import (
     SourceAction,
     StoreLabels,
 )
-from tests.fake_source import FakeFolder, FakeMessage, FakeServer, FakeSource, simple_message
+from tests.fake_messages import FakeFolder, FakeMessage, simple_message
+from tests.fake_source import FakeServer, FakeSource
 
 ALL_MAIL, SPAM, TRASH = "[Gmail]/All Mail", "[Gmail]/Spam", "[Gmail]/Trash"
 VIEWS = {

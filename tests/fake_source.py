@@ -14,12 +14,10 @@ import email.message
 import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from app.errors import ActionRefused, ConnectionLost, MailError, NoSuchFolder, NoSuchMessage, TooManyConnections
 from app.sources import (
-    HEADER_FIELDS,
     NEW_AT_ONCE,
     Applied,
     Copy,
@@ -31,55 +29,19 @@ from app.sources import (
     Move,
     RemoteFolder,
     RemoteMessage,
-    Role,
     SourceAction,
     StoreFlags,
     StoreLabels,
 )
-
-FIRST_RECEIVED = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
-WANTED = frozenset(name.lower() for name in HEADER_FIELDS)
-USUAL = {
-    "INBOX": Role.INBOX, "Drafts": Role.DRAFTS, "Sent": Role.SENT, "Archive": Role.ARCHIVE, "Junk": Role.JUNK,
-    "Trash": Role.TRASH,
-}  # fmt: skip
-
-
-@dataclass
-class FakeMessage:
-    uid: int
-    raw: bytes
-    flags: set[str]
-    received_at: datetime
-    modseq: int
-    labels: set[str] = field(default_factory=set)  # Gmail's; see fake_gmail.py
-    thrid: int = 0
-
-
-@dataclass
-class FakeFolder:
-    name: str
-    role: Role | None = None
-    uidvalidity: int = 1
-    uidnext: int = 1
-    modseq: int = 1
-    subscribed: bool = True
-    messages: dict[int, FakeMessage] = field(default_factory=dict)
-    vanished: dict[int, int] = field(default_factory=dict)  # UID → modseq of its end
-
-    def add(self, raw: bytes, flags: Iterable[str], received_at: datetime) -> int:
-        uid, self.uidnext, self.modseq = self.uidnext, self.uidnext + 1, self.modseq + 1
-        self.messages[uid] = FakeMessage(uid, raw, set(flags), received_at, self.modseq)
-        return uid
-
-    def remove(self, uid: int) -> FakeMessage | None:
-        self.modseq += 1
-        self.vanished[uid] = self.modseq
-        return self.messages.pop(uid, None)
-
-    @property
-    def unseen(self) -> int:
-        return sum("\\Seen" not in message.flags for message in self.messages.values())
+from tests.fake_messages import (
+    FIRST_RECEIVED,
+    USUAL,
+    FakeFolder,
+    FakeMessage,
+    remote_message,
+    section_of,
+    simple_message,
+)
 
 
 class Gate:
@@ -199,13 +161,6 @@ class FakeServer:
             session.notice(folder)
 
 
-def simple_message(subject: str, text: str = "Hello\r\n", sender: str = "Alice <alice@example.net>") -> bytes:
-    """A plain message; its Message-ID is made from the subject."""
-    message_id = "".join(char if char.isalnum() else "." for char in subject)
-    head = f"From: {sender}\r\nTo: bob@example.org\r\nSubject: {subject}\r\nMessage-ID: <{message_id}@example.net>\r\n"
-    return f"{head}Date: Sun, 01 Nov 2026 09:00:00 +0000\r\n\r\n{text}".encode()
-
-
 class FakeSource:
     """One session; see MailSource."""
 
@@ -268,7 +223,7 @@ class FakeSource:
                 reset=reset,
                 flags=self._changed_flags(box, had, since_modseq),
                 vanished=frozenset(had - box.messages.keys()),
-                new=[_remote(box.messages[uid]) for uid in unknown[:NEW_AT_ONCE]],
+                new=[remote_message(box.messages[uid]) for uid in unknown[:NEW_AT_ONCE]],
                 unfetched=unknown[NEW_AT_ONCE:],
             )
 
@@ -293,7 +248,7 @@ class FakeSource:
             self._server.pass_gate("headers")
             with self._server.lock:
                 box = self._open("headers", folder, uidvalidity)
-                chunk = [_remote(box.messages[uid]) for uid in uids[start : start + 200] if uid in box.messages]
+                chunk = [remote_message(box.messages[uid]) for uid in uids[start : start + 200] if uid in box.messages]
             yield chunk
 
     def _get(self, method: str, folder: str, uid: int, uidvalidity: int | None) -> FakeMessage:
@@ -308,14 +263,14 @@ class FakeSource:
         self._server.pass_gate("fetch")
         with self._server.lock:
             message = self._get("fetch", folder, uid, uidvalidity)
-            return {section: _section(message.raw, section) for section in sections}
+            return {section: section_of(message.raw, section) for section in sections}
 
     def stream(
         self, folder: str, uid: int, section: str, chunk_octets: int, uidvalidity: int | None = None
     ) -> Iterator[bytes]:
         self._server.pass_gate("stream")
         with self._server.lock:
-            octets = _section(self._get("stream", folder, uid, uidvalidity).raw, section)
+            octets = section_of(self._get("stream", folder, uid, uidvalidity).raw, section)
         for start in range(0, len(octets), chunk_octets):
             yield octets[start : start + chunk_octets]
 
@@ -325,7 +280,7 @@ class FakeSource:
         with self._server.lock:
             box = self._open("previews", folder, uidvalidity)
             found = [(uid, section) for uid, section in wanted.items() if uid in box.messages]
-            return {uid: _section(box.messages[uid].raw, section)[:octets] for uid, section in found}
+            return {uid: section_of(box.messages[uid].raw, section)[:octets] for uid, section in found}
 
     def apply(self, action: SourceAction) -> Applied:
         with self._server.lock:
@@ -434,51 +389,3 @@ class FakeSource:
             self._ringer.close()
             if self in self._server.sessions:
                 self._server.sessions.remove(self)
-
-
-def _remote(message: FakeMessage) -> RemoteMessage:
-    parsed = email.message_from_bytes(message.raw)
-    wanted = [f"{name}: {value}\r\n" for name, value in parsed.items() if name.lower() in WANTED]
-    return RemoteMessage(
-        uid=message.uid,
-        flags=frozenset(message.flags),
-        received_at=message.received_at,
-        size_octets=len(message.raw),
-        header="".join(wanted).encode("utf-8", "surrogateescape") + b"\r\n",
-        bodystructure=bodystructure(parsed),
-        modseq=message.modseq,
-    )
-
-
-def _section(raw: bytes, section: str) -> bytes:
-    head, _, body = raw.partition(b"\r\n\r\n")
-    if section == "":
-        return raw
-    if section in ("HEADER", "TEXT"):
-        return head + b"\r\n\r\n" if section == "HEADER" else body
-    part = _part(email.message_from_bytes(raw), [int(number) for number in section.split(".")])
-    payload = part.get_payload()
-    assert isinstance(payload, str)
-    return payload.encode("utf-8", "surrogateescape").replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-
-
-def _part(message: email.message.Message, numbers: Sequence[int]) -> email.message.Message:
-    for number in numbers:
-        if message.is_multipart():
-            message = message.get_payload(number - 1)  # type: ignore[assignment]
-    return message
-
-
-def bodystructure(part: email.message.Message) -> bytes:
-    """BODYSTRUCTURE of a simple message, as a server would send it (RFC 9051 §7.5.2); no message/rfc822."""
-    if part.is_multipart():
-        children = b"".join(bodystructure(child) for child in part.get_payload())  # type: ignore[arg-type]
-        return b"(" + children + b' "' + part.get_content_subtype().encode() + b'" NIL NIL NIL NIL)'
-    encoding = str(part.get("Content-Transfer-Encoding", "7bit"))
-    octets = len(str(part.get_payload()).encode("utf-8", "surrogateescape"))
-    name = part.get_filename()
-    disposition = f'("attachment" ("filename" "{name}"))' if name else "NIL"
-    lines = " 1" if part.get_content_maintype() == "text" else ""
-    charset = part.get_content_charset() or "us-ascii"
-    kind = f'"{part.get_content_maintype()}" "{part.get_content_subtype()}" ("charset" "{charset}")'
-    return f'({kind} NIL NIL "{encoding}" {octets}{lines} NIL {disposition} NIL NIL)'.encode()

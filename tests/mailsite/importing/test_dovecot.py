@@ -8,7 +8,7 @@ import pytest
 
 from mailsite_ext.importing import bodies
 from tests.factories import make_folder
-from tests.fake_source import simple_message
+from tests.fake_messages import simple_message
 from tests.webmail.imap.sessions import source_of
 
 pytestmark = pytest.mark.servers

@@ -22,7 +22,8 @@ from mailsite_ext.storage.open import mail_folder
 from mailsite_ext.storage.values import Content
 from tests.factories import make_folder
 from tests.fake_gmail import ALL_MAIL, GmailServer
-from tests.fake_source import FakeServer, FakeSource, simple_message
+from tests.fake_messages import simple_message
+from tests.fake_source import FakeServer, FakeSource
 
 LARGE = 3 * bodies.SMALL_OCTETS
 

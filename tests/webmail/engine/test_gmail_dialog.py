@@ -15,7 +15,9 @@ from app.runtime import Runtime
 from app.sources import Role
 from app.users.models import User
 from tests.factories import make_account
-from tests.webmail.imap.test_source import GMAIL, GMAIL_ITEMS, GMAIL_LIST, HEADER, Play, play
+from tests.webmail.imap.conftest import play
+from tests.webmail.imap.plays import HEADER, Play
+from tests.webmail.imap.test_source import GMAIL, GMAIL_ITEMS, GMAIL_LIST
 from tests.webmail.mirror.test_labels import assert_views_are_right
 
 __all__ = ["play"]

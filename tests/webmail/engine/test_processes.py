@@ -25,7 +25,7 @@ from app.mirror.models import Message
 from app.users.models import User
 from tests.conftest import START
 from tests.factories import make_account
-from tests.fake_source import simple_message
+from tests.fake_messages import simple_message
 from tests.servers.certificates import Authority
 from tests.servers.dovecot import Dovecot, MailUser
 from tests.servers.engine import is_running, run_engine, run_gunicorn, run_process, wait_for

@@ -16,7 +16,8 @@ from app.runtime import Runtime
 from app.sources import Role
 from app.users.models import User
 from tests.factories import make_account, make_folder, make_message
-from tests.fake_source import FakeServer, simple_message
+from tests.fake_messages import simple_message
+from tests.fake_source import FakeServer
 from tests.webmail.engine.conftest import Post, wait_for
 
 KINDS = pytest.mark.parametrize("has_modseq", [True, False], ids=["condstore", "plain"])

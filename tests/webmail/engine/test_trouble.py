@@ -12,7 +12,8 @@ from app.bus import Topic
 from app.engine import sync
 from app.errors import ConnectionRefused, GrantRevoked, LoginRefused
 from app.mail_services.modes import Mode
-from tests.fake_source import FakeServer, simple_message
+from tests.fake_messages import simple_message
+from tests.fake_source import FakeServer
 from tests.webmail.engine.conftest import Post, wait_for
 
 

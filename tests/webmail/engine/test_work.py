@@ -21,7 +21,8 @@ from app.outbox.models import Outgoing
 from app.outbox.states import OutboxState
 from app.outbox.submitter import Envelope, Reply
 from app.sources import Role
-from tests.fake_source import FakeServer, simple_message
+from tests.fake_messages import simple_message
+from tests.fake_source import FakeServer
 from tests.webmail.engine.conftest import Post, wait_for
 
 HELD_S = 600.0
