@@ -21,7 +21,8 @@ OURS = re.compile(r"/mail/(?:message/\d+/part/[\w.%]+|image\?[\w.&=%-]+)\Z")
 IMAGE_DATA = re.compile(r"data:image/(?:png|jpe?g|gif|webp|avif|bmp);base64,[\w+/=%]+\Z", re.IGNORECASE)
 LINK = re.compile(r"(?:https?://|mailto:|tel:|#)", re.IGNORECASE)
 HARMFUL_CSS = re.compile(
-    r"url\s*\(|image-set|expression|@import|@font-face|javascript|behavior|(?:\A|[{;])\s*position\s*:|[\\<&]", re.IGNORECASE
+    r"url\s*\(|image-set|expression|@import|@font-face|javascript|behavior|(?:\A|[{;])\s*position\s*:|[\\<&]",
+    re.IGNORECASE,
 )
 
 
