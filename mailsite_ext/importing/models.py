@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extension_api import Base, Role, UtcDateTime
 
+TRY_AGAIN = ""
+"""In place of an error: this message is about to be tried again."""
+
 
 class ImportState(StrEnum):
     RUNNING = "running"  # or waiting, where `error` says for what
@@ -73,7 +76,7 @@ class ImportFolder(Base):
 
 
 class ImportFailure(Base):
-    """A message that did not come along."""
+    """A message that did not come along; its `error` is TRY_AGAIN once somebody asked for that."""
 
     __tablename__ = "mailsite_import_failure"
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from app.extension_api import Desk, MailError, RemoteMessage, decode
-from mailsite_ext.importing.models import Import, ImportFailure, ImportFolder, ImportState
+from app.extension_api import Desk, MailError, RemoteMessage, decode, row_count
+from mailsite_ext.importing.models import TRY_AGAIN, Import, ImportFailure, ImportFolder, ImportState
 from mailsite_ext.protocol.mime_fields import read_fields
 
 LONGEST_SUBJECT = 200
@@ -33,7 +33,8 @@ def find_task(desk: Desk) -> Task | None:
         if imported is None or (imported.retry_at is not None and imported.retry_at > now):
             return None
         left = select(ImportFolder).where(ImportFolder.import_id == imported.id, ImportFolder.is_wanted)
-        left = left.where(ImportFolder.is_complete.is_(False)).order_by(ImportFolder.position)
+        again = exists().where(ImportFailure.folder_id == ImportFolder.id, ImportFailure.error == TRY_AGAIN)
+        left = left.where(ImportFolder.is_complete.is_(False) | again).order_by(ImportFolder.position)
         return Task(imported, db.scalars(left.limit(1)).first())
 
 
@@ -118,8 +119,32 @@ class Records:
             self._change(db, done_uid=uid, tries=0, **counts)
 
     def complete(self, error: MailError | None = None) -> None:
+        """All of the folder is through, or none of it can be read: what was to be tried again neither."""
+        name = type(error).__name__ if error else ""
         with self._desk.session() as db:
-            self._change(db, is_complete=True, error=type(error).__name__ if error else "")
+            db.execute(update(ImportFailure).where(self._to_try()).values(error=name))
+            self._change(db, is_complete=True, error=name)
+
+    # What failed before
+
+    def find_failed(self) -> int | None:
+        """The UID of a message to be tried again."""
+        with self._desk.session() as db:
+            return db.scalar(select(ImportFailure.uid).where(self._to_try()).order_by(ImportFailure.uid).limit(1))
+
+    def came_at_last(self, uid: int) -> None:
+        with self._desk.session() as db:
+            gone = db.execute(delete(ImportFailure).where(self._to_try(), ImportFailure.uid == uid))
+            self._change(db, tries=0, failed=self._get_folder().failed - row_count(gone))
+
+    def failed_again(self, uid: int, error: MailError) -> None:
+        told = {"error": type(error).__name__, "error_detail": error.detail[:LONGEST_DETAIL]}
+        with self._desk.session() as db:
+            db.execute(update(ImportFailure).where(self._to_try(), ImportFailure.uid == uid).values(told))
+            self._change(db, tries=0)
+
+    def _to_try(self) -> ColumnElement[bool]:
+        return and_(ImportFailure.folder_id == self._get_folder().id, ImportFailure.error == TRY_AGAIN)
 
     def _get_folder(self) -> ImportFolder:
         assert self._folder is not None

@@ -1,4 +1,7 @@
-"""Starting an import, and pausing, resuming or stopping it.  What is imported already stays, and is remembered."""
+"""Starting an import, pausing, resuming or stopping it, and trying again what failed.
+
+What is imported already stays, and is remembered.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.extension_api import BadInput, Bell, MailAccount, NotFound, Runtime, Topic, row_count
-from mailsite_ext.importing.models import Import, ImportFolder, ImportState
+from mailsite_ext.importing.models import TRY_AGAIN, Import, ImportFailure, ImportFolder, ImportState
 from mailsite_ext.importing.plan import Offered, target_name
 from mailsite_ext.importing.queries import find_import, list_offered
 
 AT_WORK = (ImportState.RUNNING, ImportState.PAUSED)
+CAN_RETRY = (ImportState.RUNNING, ImportState.DONE)
 DEEDS = {
     "pause": ((ImportState.RUNNING,), ImportState.PAUSED),
     "resume": (AT_WORK, ImportState.RUNNING),
@@ -76,5 +80,23 @@ def change_state(parts: Runtime, db: Session, account: MailAccount, deed: str) -
     values = {"state": after, "error": "", "error_detail": "", "retry_at": None}
     mine = update(Import).where(Import.account_id == account.id, Import.state.in_(before))
     db.execute(mine.values(values))
+    db.commit()
+    parts.bus.ring(Bell(Topic.ACCOUNT, account.id))
+
+
+def try_again(parts: Runtime, db: Session, account: MailAccount) -> None:
+    """Once more for each message that failed in the folders chosen last, where the import runs or is done.
+
+    Raises NotFound if nothing was ever imported from the account.
+    """
+    found = find_import(db, account.id)
+    if found is None:
+        raise NotFound
+    values = {"state": ImportState.RUNNING, "finished_at": None, "error": "", "error_detail": "", "retry_at": None}
+    ready = update(Import).where(Import.id == found.id, Import.state.in_(CAN_RETRY))
+    if row_count(db.execute(ready.values(values))):
+        chosen = select(ImportFolder.id).where(ImportFolder.import_id == found.id, ImportFolder.is_wanted)
+        failed = update(ImportFailure).where(ImportFailure.folder_id.in_(chosen))
+        db.execute(failed.values(error=TRY_AGAIN, error_detail=""))
     db.commit()
     parts.bus.ring(Bell(Topic.ACCOUNT, account.id))

@@ -44,8 +44,8 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/<int:account_id>")
 def account(account_id: int) -> ResponseReturnValue:
-    """Folders to choose, or how far the import is."""
-    return _page(_account(account_id))
+    """Folders to choose, or how far the import is; with ?fragment that alone, for the script that renews it."""
+    return _page(_account(account_id), is_fragment="fragment" in request.args)
 
 
 @bp.post("/<int:account_id>")
@@ -68,6 +68,13 @@ def change_state(account_id: int, deed: str) -> ResponseReturnValue:
     return redirect(url_for(".account", account_id=account_id), 303)
 
 
+@bp.post("/<int:account_id>/try-again")
+def try_again(account_id: int) -> ResponseReturnValue:
+    """What could not be imported."""
+    service.try_again(runtime(), g.db, _account(account_id))
+    return redirect(url_for(".account", account_id=account_id), 303)
+
+
 def _account(account_id: int) -> MailAccount:
     """Raises NotFound also for whoever has no mailbox to import into."""
     if find_mailbox(g.db, current_user.id) is None:
@@ -76,7 +83,12 @@ def _account(account_id: int) -> MailAccount:
 
 
 def _page(
-    account: MailAccount, chosen: Collection[str] | None = None, *, is_apart: bool | None = None, error: str = ""
+    account: MailAccount,
+    chosen: Collection[str] | None = None,
+    *,
+    is_apart: bool | None = None,
+    error: str = "",
+    is_fragment: bool = False,
 ) -> str:
     """`chosen` None: those of the import before, or those usually wanted."""
     progress = find_progress(g.db, account.id)
@@ -88,10 +100,11 @@ def _page(
     if is_apart is None:
         is_apart = progress is not None and progress.imported.is_apart
     return render_template(
-        "mailsite/import-account.html",
+        "mailsite/_import-account.html" if is_fragment else "mailsite/import-account.html",
         account=account,
         progress=progress,
         is_at_work=progress is not None and progress.imported.state in service.AT_WORK,
+        can_retry=progress is not None and progress.imported.state in service.CAN_RETRY,
         folders=folders,
         chosen=chosen,
         is_apart=is_apart,

@@ -21,6 +21,7 @@ from app.extension_api import (
     MailError,
     MailSource,
     NoSuchFolder,
+    NoSuchMessage,
     NotFound,
     ProtocolError,
     RemoteMessage,
@@ -126,8 +127,10 @@ class _FolderImport:
         if listing.uidvalidity != self._row.uidvalidity:
             self._records.begin(listing.uidvalidity, len(listing.uids))
             return
-        window = self._window(listing.uids)
-        if window:
+        failed_uid = self._records.find_failed()
+        if failed_uid is not None:
+            self._try_again(failed_uid)
+        elif window := self._window(listing.uids):
             self._bring(window)
         else:
             _listings.pop(self._desk.account_id, None)
@@ -190,6 +193,38 @@ class _FolderImport:
         end = batch[-1].uid if len(batch) < len(messages) else window[-1]
         with Bodies(self._source, self._row.name, self._row.uidvalidity, self._spool_folder()) as bodies:
             self._store(batch, bodies.fetch(batch), end, sum(uid <= end for uid in window))
+
+    def _try_again(self, uid: int) -> None:
+        """A message that failed before, alone: it comes now, or fails once more."""
+        row = self._row
+        try:
+            found = [one for chunk in self._source.headers(row.name, [uid], row.uidvalidity) for one in chunk]
+            if found and not self._with_room(found):
+                raise MessageTooLarge
+            self._store_again(uid, found)
+        except (ServerUnreachable, ProtocolError) as error:
+            if row.tries + 1 < MOST_TRIES:
+                self._records.tried()
+            else:
+                self._records.failed_again(uid, error)
+            raise
+        except (NotFound, ActionRefused, MessageTooLarge) as error:
+            if isinstance(error, NoSuchMailbox):
+                raise
+            self._records.failed_again(uid, error)
+        else:
+            self._records.came_at_last(uid)
+
+    def _store_again(self, uid: int, found: Sequence[RemoteMessage]) -> None:
+        """It may be there: an engine may have died before it could say so.  Raises NoSuchMessage."""
+        with Bodies(self._source, self._row.name, self._row.uidvalidity, self._spool_folder()) as bodies:
+            content = bodies.fetch(found).get(uid)
+            if content is None:
+                raise NoSuchMessage
+            message, storage = found[0], self._at.storage
+            folder = self._at.folder(self._target(message), self._is_apart)
+            if not has_copy(storage, folder.id, content, lambda _uid: True):
+                storage.append(folder.id, [(content, kept_flags(message.flags), message.received_at)]).result()
 
     def _with_room(self, batch: Sequence[RemoteMessage]) -> Sequence[RemoteMessage]:
         """As much as the quota takes; none: the first one is larger than all of it.  Raises MailboxFull."""

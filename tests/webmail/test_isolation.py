@@ -168,6 +168,7 @@ CASES = [
         "mailboxes/{mailbox}/addresses/{mailbox_address}/remove",
     ),
     _admin("mailboxes/<int:mailbox_id>/release", "mailboxes/{mailbox}/release"),
+    _admin("failed-sign-ins/<int:failure_id>/lift", "failed-sign-ins/{user}/lift"),
     _admin("credentials/<int:account_id>/revoke", "credentials/{account}/revoke"),
     _admin("users/<int:user_id>/delete", "users/{user}/delete", "GET"),
     _admin("users/<int:user_id>/role/<any(user, admin):role>", "users/{user}/role/admin"),

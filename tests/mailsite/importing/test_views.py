@@ -12,7 +12,7 @@ from app.bus import Bell, Topic
 from app.mail_services.modes import Mode
 from mailsite_ext.importing.models import Import, ImportFolder, ImportState
 from tests.factories import make_account, make_folder
-from tests.fake_source import simple_message
+from tests.fake_messages import simple_message
 
 PAGE = "/settings/import"
 
@@ -133,19 +133,62 @@ def test_what_failed_is_shown_escaped(browser, page, post):
     assert "larger than your whole quota" in shown
 
 
+def test_what_failed_is_tried_again_on_a_press(browser, page, post):
+    assert browser.post(f"{page}/try-again").status_code == 404  # nothing was ever started
+    post.server.deliver(simple_message("Large", "x" * 3_000))
+    post.storage.set_quota("alice", 1_000)
+    browser.post(page, data={"folder": "INBOX"})
+    post.run()
+    assert f'action="{page}/try-again"' in browser.get(page).text
+    post.storage.set_quota("alice", None)
+    with post.parts.bus.subscribe() as ear:
+        assert browser.post(f"{page}/try-again").status_code == 303
+        assert Bell(Topic.ACCOUNT, post.account.id) in ear.wait(5)
+    assert "about to be tried again" in browser.get(page).text
+    post.run()
+    assert "What could not be imported" not in browser.get(page).text
+    assert post.here() == post.there()
+
+
+def test_nothing_is_tried_again_that_was_paused_or_stopped(browser, page, post):
+    post.server.deliver(simple_message("Large", "x" * 3_000))
+    post.storage.set_quota("alice", 1_000)
+    post.start("INBOX")
+    post.run()
+    browser.post(page, data={"folder": "INBOX"})
+    for deed in ("pause", "stop"):
+        browser.post(f"{page}/{deed}")
+        state = post.progress().imported.state
+        assert f'action="{page}/try-again"' not in browser.get(page).text
+        browser.post(f"{page}/try-again")
+        assert post.progress().imported.state is state
+        assert [failure.error for failure, _folder in post.progress().failures] == ["MessageTooLarge"]
+
+
+def test_the_part_that_is_renewed_says_when_nothing_more_comes(browser, page, post):
+    post.server.deliver(simple_message("one"))
+    assert "data-renew" not in browser.get(page).text
+    post.start("INBOX")
+    assert f'data-renew="{page}?fragment=1"' in browser.get(page).text
+    part = browser.get(f"{page}?fragment=1").text
+    assert ("<html" in part, "data-final" in part, "0 of 0" in part or "0 of 1" in part) == (False, False, True)
+    post.run()
+    assert "data-final" in browser.get(f"{page}?fragment=1").text
+
+
 def test_nobody_elses_account_and_not_ones_mailbox_itself(browser, post, db, mallory, bob, alice):
     theirs = make_account(db, mallory)
     make_folder(db, theirs)
     hosted = db.scalars(select(MailAccount).where(MailAccount.source == "mailsite")).one()
     for account_id in (theirs.id, hosted.id, 999_999):
         assert browser.get(f"{PAGE}/{account_id}").status_code == 404
-        for address in ("", "/pause", "/resume", "/stop"):
+        for address in ("", "/pause", "/resume", "/stop", "/try-again"):
             assert browser.post(f"{PAGE}/{account_id}{address}", data={"folder": "INBOX"}).status_code == 404
     assert db.scalars(select(Import)).all() == []
     assert "mallory" not in browser.get(PAGE).text
 
 
-@pytest.mark.parametrize("deed", ["", "/pause", "/resume", "/stop"])
+@pytest.mark.parametrize("deed", ["", "/pause", "/resume", "/stop", "/try-again"])
 def test_nothing_changes_without_the_token(app, browser, page, post, db, deed):
     post.start("INBOX")
     app.config["WTF_CSRF_ENABLED"] = True

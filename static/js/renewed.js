@@ -1,4 +1,5 @@
-// Manage Machines and its logs, renewed in place: when a bell rings, and every few seconds while somebody looks.
+// A part of a page, renewed in place: when a bell rings, and every few seconds while somebody looks.  Machines and their
+// logs, the progress of an import; [data-final] in the part says that nothing more will come.
 import { listen } from "./live.js";
 import { getFragment } from "./net.js";
 
@@ -12,8 +13,12 @@ function isSelecting() {
   return !chosen.isCollapsed && part.contains(chosen.anchorNode);
 }
 
+function isFinal() {
+  return part.querySelector("[data-final]") !== null;
+}
+
 function mayRenew() {
-  return !busy && !document.hidden && pause?.getAttribute("aria-pressed") !== "true" && !isSelecting();
+  return !busy && !isFinal() && !document.hidden && pause?.getAttribute("aria-pressed") !== "true" && !isSelecting();
 }
 
 async function renew() {
@@ -52,7 +57,7 @@ if (part) {
   setInterval(renew, Number(part.dataset.every) * 1000);
   document.addEventListener("visibilitychange", renew);
   listen((bell) => {
-    if (bell.topic === "machines" || bell.topic === "refresh") renew();
+    if (["machines", "tree", "refresh"].includes(bell.topic)) renew();
   });
 }
 
