@@ -63,6 +63,8 @@ from app.sources import (
     SourceAction,
     StoreFlags,
 )
+from app.users.failures import Way
+from app.users.failures import record as record_failure
 from app.users.models import User, UserRole, UserState
 from app.users.passwords import check_password as check_login_password
 from app.users.throttle import Limit as AttemptLimit
@@ -172,6 +174,7 @@ __all__ = [
     "UserState",
     "UtcDateTime",
     "Vault",
+    "Way",
     "account_key",
     "add_hosted_account",
     "admin_pages",
@@ -188,6 +191,7 @@ __all__ = [
     "get_identity",
     "log_file",
     "put_identity_first",
+    "record_failure",
     "remove_identity",
     "require_admin",
     "require_sign_in",

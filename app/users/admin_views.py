@@ -12,7 +12,7 @@ from app.bus import Bell, Topic
 from app.errors import BadInput
 from app.notices.background import background
 from app.runtime import runtime
-from app.users import admin_service, mails
+from app.users import admin_service, failures, mails
 from app.users.forms import InviteForm
 from app.users.models import LinkPurpose, User, UserRole, UserState
 from app.web.admin import bp
@@ -107,3 +107,18 @@ def delete_user(user_id: int) -> ResponseReturnValue:
     accounts = admin_service.delete_user(db, current_user, user_id)
     runtime().bus.ring(*(Bell(Topic.ACCOUNT, account) for account in accounts))
     return _done(_("%(email)s and everything of theirs is deleted.", email=email))
+
+
+@bp.get("/failed-sign-ins")
+def failed_sign_ins() -> ResponseReturnValue:
+    """Who was tried, from where and how often; nothing that was typed as a password, or as nobody's name."""
+    names = {failures.Way.WEB: _("Web"), failures.Way.IMAP: "IMAP", failures.Way.SMTP: "SMTP"}
+    rows, now = failures.list_failures(g.db), runtime().clock.now()
+    return render_template("admin/failed-sign-ins.html", rows=rows, names=names, now=now, days=failures.KEPT.days)
+
+
+@bp.post("/failed-sign-ins/<int:failure_id>/lift")
+def lift_throttle(failure_id: int) -> ResponseReturnValue:
+    failure = failures.lift(g.db, failure_id)
+    flash(_("%(network)s can try again.", network=failure.network), "ok")
+    return redirect(url_for("admin.failed_sign_ins"), 303)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import uuid4
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, UtcDateTime
@@ -107,3 +107,21 @@ class LoginFailure(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(80))  # such as "account:<hash>" or "address:<ip>"
     failed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SignInFailure(Base):
+    """Failed sign-ins of one account from one network over one way, for the admin to read (failures.py)."""
+
+    __tablename__ = "sign_in_failure"
+    __table_args__ = (UniqueConstraint("way", "account", "network"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    way: Mapped[str] = mapped_column(String(10))  # a failures.Way
+    account: Mapped[str] = mapped_column(String(254))  # a person's address or a mailbox; empty: nobody's name
+    network: Mapped[str] = mapped_column(String(64))
+    times: Mapped[int]
+    first_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    throttled_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    account_key: Mapped[str] = mapped_column(String(80))  # of LoginFailure, as it was last
+    network_key: Mapped[str] = mapped_column(String(80))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -12,11 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db import row_count
-from app.errors import BadInput, LoginRefused, NotFound
+from app.errors import BadInput, LoginRefused, NotFound, TooManyAttempts
 from app.mail_services.models import RegistrationPolicy
 from app.mail_services.modes import Mode
 from app.mail_services.service import load_settings
-from app.users import links, passwords, throttle, totp
+from app.users import failures, links, passwords, throttle, totp
 from app.users.models import LinkPurpose, OneTimeLink, User, UserRole, UserSession, UserState
 from app.users.queries import count_admins
 from app.users.sessions import hash_token, is_alive, start_session
@@ -55,6 +56,22 @@ def check_sign_in(db: Session, email: str, password: str, browser: Browser, now:
     Raises TooManyAttempts; LoginRefused with no detail when the two do not match (an unknown name takes as long and
     looks the same), and with the reason, told only to who knows the password, when the account is not open.
     """
+    with _recorded(db, email, browser, now):
+        return _check_sign_in(db, email, password, browser, now)
+
+
+@contextmanager
+def _recorded(db: Session, email: str, browser: Browser, now: datetime) -> Iterator[None]:
+    """A failure is noted for the admins; a name that is nobody's is not."""
+    try:
+        yield
+    except (LoginRefused, TooManyAttempts):
+        account = email if find_user(db, email) else ""
+        failures.record(db, failures.Way.WEB, account, throttle.sign_in_limits(email, browser.address), now)
+        raise
+
+
+def _check_sign_in(db: Session, email: str, password: str, browser: Browser, now: datetime) -> User:
     attempt = throttle.count_attempt(db, throttle.sign_in_limits(email, browser.address), now)
     user = find_user(db, email)
     stored = user.password_hash if user else None
@@ -72,6 +89,11 @@ def check_sign_in(db: Session, email: str, password: str, browser: Browser, now:
 
 def check_code(db: Session, vault: Vault, user: User, code: str, browser: Browser, now: datetime) -> None:
     """The second step of a sign-in.  Raises TooManyAttempts, or LoginRefused for a wrong or used code."""
+    with _recorded(db, user.email, browser, now):
+        _check_code(db, vault, user, code, browser, now)
+
+
+def _check_code(db: Session, vault: Vault, user: User, code: str, browser: Browser, now: datetime) -> None:
     attempt = throttle.count_attempt(db, throttle.sign_in_limits(user.email, browser.address), now)
     if user.sealed_totp is None or user.state != UserState.ACTIVE:
         raise LoginRefused

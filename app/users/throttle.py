@@ -42,7 +42,7 @@ def address_key(address: str | None) -> str:
     return f"address:{ip}"
 
 
-def sign_in_limits(name: str, address: str | None) -> Sequence[Limit]:
+def sign_in_limits(name: str, address: str | None) -> tuple[Limit, Limit]:
     """Ten wrong guesses at one account and fifty from one address, in 15 minutes."""
     return (Limit(account_key(name), 10), Limit(address_key(address), 50))
 
@@ -72,9 +72,14 @@ def count_attempt(db: Session, limits: Sequence[Limit], now: datetime) -> Sequen
 
 def check_limits(db: Session, limits: Sequence[Limit], now: datetime) -> None:
     """Raises TooManyAttempts where one attempt more would be one too many; counts none."""
-    waits = [_wait_s(db, replace(limit, attempts=limit.attempts - 1), now) for limit in limits]
-    if any(waits):
-        raise TooManyAttempts(max(waits))
+    wait = wait_s(db, limits, now)
+    if wait:
+        raise TooManyAttempts(wait)
+
+
+def wait_s(db: Session, limits: Sequence[Limit], now: datetime) -> int:
+    """Seconds until one attempt more is let through; 0: now."""
+    return max(_wait_s(db, replace(limit, attempts=limit.attempts - 1), now) for limit in limits)
 
 
 def _wait_s(db: Session, limit: Limit, now: datetime) -> int:

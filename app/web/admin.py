@@ -49,6 +49,7 @@ def sections() -> Sequence[Section]:
     people = [
         Entry(url_for("admin.users"), _("Users"), "users"),
         Entry(url_for("admin.registration"), _("Account Registration"), "user"),
+        Entry(url_for("admin.failed_sign_ins"), _("Failed sign-ins"), "shield"),
         Entry(url_for("admin.credentials"), _("Stored credentials"), "key"),
     ]
     hosting = [found for entry in registry().admin_entries if (found := entry()) is not None]

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -20,11 +22,13 @@ from app.extension_api import (
     TooManyAttempts,
     User,
     UserState,
+    Way,
     account_key,
     check_limits,
     check_login_password,
     count_attempt,
     forget_attempt,
+    record_failure,
     server_secret,
 )
 from mailsite_ext.domains.app_passwords import canonical, is_app_password
@@ -71,8 +75,10 @@ class Logins:
     names cost the same work and look the same as wrong passwords.
     """
 
-    def __init__(self, parts: Runtime, settings: Settings, limits: Limits) -> None:
+    def __init__(self, parts: Runtime, settings: Settings, limits: Limits, way: Way) -> None:
+        """`way`: what admins read that a failed sign-in came over."""
         self._parts = parts
+        self._way = way
         self._domains = settings.hosted_domains
         self._limits = limits
         self._proved: dict[bytes, float] = {}
@@ -85,6 +91,10 @@ class Logins:
         Raises LoginRefused, and TooManyAttempts after as many as Limits.bad_logins.
         """
         opening = self._look_up(login, peer)
+        with self._recorded(opening, login, peer):
+            return self._check(opening, login, password, peer)
+
+    def _check(self, opening: Opening | None, login: str, password: str, peer: str) -> Hosted:
         check = self._app_password if is_app_password(password) else self._login_password
         opened_by = check(opening, login, password, peer)
         if opened_by is None or opening is None:
@@ -106,8 +116,9 @@ class Logins:
         """
         opening = self._look_up(login, peer)
         if opening is None or keys is None:
-            self._count_failure(opening, login, peer)
-            raise LoginRefused
+            with self._recorded(opening, login, peer):
+                self._count_failure(opening, login, peer)
+                raise LoginRefused
         self._note_use(keys, peer)
         return replace(opening.mailbox, opened_by=_name_of(keys))
 
@@ -124,8 +135,20 @@ class Logins:
         """Raises TooManyAttempts."""
         with self._parts.public.session() as db:
             opening = find_opening(db, login, self._domains)
+        with self._recorded(opening, login, peer), self._parts.public.session() as db:
             check_limits(db, self._attempt_limits(opening, login, peer), self._parts.clock.now())
-            return opening
+        return opening
+
+    @contextmanager
+    def _recorded(self, opening: Opening | None, login: str, peer: str) -> Iterator[None]:
+        """A failure is noted for the admins; a name that is nobody's is not."""
+        try:
+            yield
+        except (LoginRefused, TooManyAttempts):
+            name, limits = opening.mailbox.name if opening else "", self._attempt_limits(opening, login, peer)
+            with self._parts.public.session() as db:
+                record_failure(db, self._way, name, limits, self._parts.clock.now())
+            raise
 
     def _app_password(self, opening: Opening | None, login: str, password: str, peer: str) -> str | None:
         keys = self._verifier(opening, login).check_password(canonical(password))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.extension_api import Config, MailError, MailLog, Runtime, log_file, tell_failure, tell_ready
+from app.extension_api import Config, MailError, MailLog, Runtime, Way, log_file, tell_failure, tell_ready
 from mailsite_ext.delivery.inbound import Inbound
 from mailsite_ext.delivery.outbound import DeliveryQueue
 from mailsite_ext.delivery.spool import sweep
@@ -84,7 +84,7 @@ class Process:
             host=self.host,
             limits=self.limits,
             directory=Directory(self.parts, self.settings),
-            logins=Logins(self.parts, self.settings, self.limits),
+            logins=Logins(self.parts, self.settings, self.limits, Way.SMTP),
             has_room=self._has_room,
             inbound=Inbound(self.storage, self.host, posture, self.limits),
             outbound=DeliveryQueue(self.parts, self.host),
@@ -98,7 +98,7 @@ class Process:
         return quota.limit_octets is None or quota.used_octets + octets <= quota.limit_octets
 
     def imap_handler(self, bells: FolderBells, turns: Turns) -> Callable[[ListenerSpec], Handler]:
-        logins, maps = Logins(self.parts, self.settings, self.limits), FolderMaps(self.storage)
+        logins, maps = Logins(self.parts, self.settings, self.limits, Way.IMAP), FolderMaps(self.storage)
 
         def make(spec: ListenerSpec) -> Handler:
             return imap.Access(

@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 
 from app.errors import LoginRefused, TooManyAttempts
 from app.users import passwords
-from app.users.models import LoginFailure, UserState
+from app.users.failures import Way
+from app.users.models import LoginFailure, SignInFailure, UserState
 from mailsite_ext.domains import logins as module
 from mailsite_ext.domains import service
 from mailsite_ext.domains.logins import Logins, network_key
@@ -40,7 +41,7 @@ def cheap_argon2(monkeypatch):
 
 @pytest.fixture
 def logins(parts, hosting):
-    return Logins(parts, HOSTED, Limits())
+    return Logins(parts, HOSTED, Limits(), Way.IMAP)
 
 
 @pytest.fixture
@@ -293,7 +294,7 @@ def test_an_unknown_login_has_a_lasting_salt_of_its_own(parts, logins, mailbox):
     first, again, other = (logins.find_verifier(name, PEER) for name in ("nobody", "nobody", "somebody"))
     assert first == again != other
     assert (len(first.salt), first.iterations, first.keys) == (16, 4_096, ())
-    assert Logins(parts, HOSTED, Limits()).find_verifier("nobody", PEER) == first
+    assert Logins(parts, HOSTED, Limits(), Way.IMAP).find_verifier("nobody", PEER) == first
 
 
 def test_who_is_gone_meanwhile_is_not_let_in(db, logins, mailbox, password):
@@ -322,3 +323,14 @@ def test_the_real_argon2_stands_behind_it(db, alice, logins, mailbox_of):
     assert logins.check_password("alice", LOGIN_PASSWORD, PEER).name == "alice"
     with pytest.raises(LoginRefused):
         logins.check_password("alice", LOGIN_PASSWORD + "!", PEER)
+
+
+def test_what_fails_is_noted_for_the_admins(logins, db, mailbox, password):
+    for login, wrong in (("alice", "wrong"), ("alice@example.net", "a" * 26), ("secret typed as a name", "wrong")):
+        with pytest.raises(LoginRefused):
+            logins.check_password(login, wrong, PEER)
+    with pytest.raises(LoginRefused):
+        logins.finish_scram("alice", None, PEER)
+    logins.check_password("alice", password, PEER)
+    rows = db.execute(select(SignInFailure.account, SignInFailure.network, SignInFailure.way, SignInFailure.times))
+    assert sorted(map(tuple, rows)) == [("", "192.0.2.0/24", "imap", 1), ("alice", "192.0.2.0/24", "imap", 3)]

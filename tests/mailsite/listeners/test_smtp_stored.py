@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from app.mail_services.modes import Mode
+from app.users.failures import Way
 from mailsite_ext.delivery.inbound import Inbound
 from mailsite_ext.domains import service
 from mailsite_ext.domains.directory import Directory
@@ -61,7 +62,7 @@ def port(parts, storage, people, clock, tmp_path):
         host="mx.example.org",
         limits=limits,
         directory=Directory(parts, HOSTED),
-        logins=Logins(parts, HOSTED, limits),
+        logins=Logins(parts, HOSTED, limits, Way.SMTP),
         has_room=lambda hosted, octets: True,
         inbound=Inbound(storage, "mx.example.org", Posture.SPAM, limits),
         clock=clock,
