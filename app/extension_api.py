@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from app.web.admin import bp as admin_pages
     from app.web.admin import require_admin
     from app.web.admin import side as admin_side
+    from app.web.filters import file_size
     from app.web.forms import choices, text_of, tidy
     from app.web.sections import Entry
     from app.web.settings_section import SettingsSection
@@ -187,6 +188,7 @@ __all__ = [
     "count_attempt",
     "current_mode",
     "decode",
+    "file_size",
     "forget_attempt",
     "get_identity",
     "log_file",
@@ -228,6 +230,7 @@ _LOADED_LATER = {
     "admin_pages": "app.web.admin:bp",
     "admin_side": "app.web.admin:side",
     "choices": "app.web.forms:choices",
+    "file_size": "app.web.filters:file_size",
     "get_identity": "app.accounts.service:get_identity",
     "put_identity_first": "app.accounts.service:put_identity_first",
     "remove_identity": "app.accounts.service:remove_identity",

@@ -22,7 +22,7 @@ from app.outbox.submitter import MailSubmitter
 from app.outbox.submitters import SUBMITTERS
 from app.runtime import Runtime
 from app.users.models import User
-from app.users.welcome import WELCOMES
+from app.users.welcome import FAREWELLS, WELCOMES
 from app.web.sections import Entry
 from app.web.settings_section import SettingsSection
 
@@ -77,6 +77,10 @@ class Host:
     def add_welcome(self, name: str, welcome: Callable[[Session, User, datetime], None]) -> None:
         """Called before the commit that lets somebody sign in, or changes their role; does not commit."""
         WELCOMES[name] = welcome
+
+    def add_farewell(self, name: str, farewell: Callable[[User], str]) -> None:
+        """What an admin reads of `name` before deleting somebody: what is kept of theirs; empty: nothing."""
+        FAREWELLS[name] = farewell
 
     def add_account_job(self, name: str, job: AccountJob) -> None:
         """Work the engine does for accounts on their bulk sessions, step by step."""

@@ -15,6 +15,7 @@ from app.runtime import runtime
 from app.users import admin_service, failures, mails
 from app.users.forms import InviteForm
 from app.users.models import LinkPurpose, User, UserRole, UserState
+from app.users.welcome import farewells
 from app.web.admin import bp
 from app.web.forms import text_of
 
@@ -97,7 +98,7 @@ def reset_second_step(user_id: int) -> ResponseReturnValue:
 def confirm_delete(user_id: int) -> ResponseReturnValue:
     """Say what goes before it goes."""
     row = admin_service.get_row(g.db, current_user, user_id)
-    return render_template("admin/delete-user.html", row=row)
+    return render_template("admin/delete-user.html", row=row, farewells=farewells(row.user))
 
 
 @bp.post("/users/<int:user_id>/delete")
@@ -106,7 +107,7 @@ def delete_user(user_id: int) -> ResponseReturnValue:
     email = admin_service.get_other(db, current_user, user_id).email
     accounts = admin_service.delete_user(db, current_user, user_id)
     runtime().bus.ring(*(Bell(Topic.ACCOUNT, account) for account in accounts))
-    return _done(_("%(email)s and everything of theirs is deleted.", email=email))
+    return _done(_("%(email)s is deleted.", email=email))
 
 
 @bp.get("/failed-sign-ins")

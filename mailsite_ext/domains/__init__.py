@@ -22,5 +22,6 @@ def register_domains(host: Host) -> None:
     host.add_settings_entry(identity_views.entry)
     host.add_settings_entry(views.entry)
     host.add_admin_entry(admin_views.entry)
+    host.add_farewell("mailsite", admin_views.farewell)
     host.add_welcome("mailsite", newcomers.welcome)
     host.flask.before_request(views.open_mailbox)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,6 +15,7 @@ from app.extension_api import (
     User,
     admin_side,
     choices,
+    file_size,
     require_admin,
     runtime,
     text_of,
@@ -22,7 +24,7 @@ from mailsite_ext.domains import queries, service
 from mailsite_ext.domains.forms import AddressForm, LimitsForm, NameForm
 from mailsite_ext.domains.models import EVERY_DOMAIN, Mailbox, MailboxState
 from mailsite_ext.domains.views import is_hosting, name_words, require_hosting
-from mailsite_ext.errors import StorageElsewhere
+from mailsite_ext.errors import NoSuchMailbox, StorageElsewhere
 from mailsite_ext.settings.service import load_settings
 from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.open import open_storage
@@ -40,6 +42,35 @@ def entry() -> Entry | None:
     return Entry(url_for("mailboxes.index"), _("Mailboxes"), "mail") if is_hosting() else None
 
 
+def farewell(person: User) -> str:
+    """What happens to somebody's hosted mail when they are deleted; empty: they have none here."""
+    found = service.find_mailbox(g.db, person.id)
+    if found is None:
+        return ""
+    words: str = _(
+        "Their mail here (%(size)s) is kept, and nobody else gets the name %(name)s, until you delete it for good or "
+        "release the name under Mailboxes. Mail to it is refused from now on.",
+        size=file_size(_kept_octets([found.name])[found.name] or 0),
+        name=found.name,
+    )
+    return words
+
+
+def _kept_octets(names: Sequence[str]) -> Mapping[str, int | None]:
+    """How much mail each mailbox holds; None: none, or it is kept where this process cannot look."""
+    kept: dict[str, int | None] = dict.fromkeys(names)
+    if not names:
+        return kept
+    try:
+        storage = open_storage(runtime(), load_settings(g.db))
+    except StorageElsewhere:
+        return kept
+    for name in names:
+        with suppress(NoSuchMailbox):
+            kept[name] = storage.quota(name).used_octets
+    return kept
+
+
 @bp.get("")
 def index() -> ResponseReturnValue:
     return _index_page()
@@ -47,9 +78,11 @@ def index() -> ResponseReturnValue:
 
 def _index_page(refused: NameForm | None = None, refused_for: int = 0) -> ResponseReturnValue:
     """The lists, with the form that was refused in place of its person's empty one."""
+    rows = queries.list_mailboxes(g.db)
     page = render_template(
         "mailsite/mailboxes.html",
-        rows=queries.list_mailboxes(g.db),
+        rows=rows,
+        kept=_kept_octets([row.mailbox.name for row in rows if row.person is None]),
         newcomers=queries.list_newcomers(g.db),
         addresses=queries.list_addresses(g.db),
         domains=load_settings(g.db).hosted_domains,
@@ -107,6 +140,7 @@ def _mailbox_page(
         "mailsite/mailbox.html",
         mailbox=found,
         person=g.db.get(User, found.user_id) if found.user_id is not None else None,
+        kept_octets=_kept_octets([found.name])[found.name],
         domains=settings.hosted_domains,
         rows=queries.list_addresses(g.db, found.id),
         limits=limits or LimitsForm(formdata=None, **shown),
@@ -150,6 +184,12 @@ def set_state(mailbox_id: int, state: str) -> ResponseReturnValue:
     words = _("%(name)s takes mail again.") if state == "open" else _("%(name)s takes no mail and opens to nobody.")
     flash(words % {"name": changed.name}, "ok")
     return redirect(url_for(".mailbox", mailbox_id=mailbox_id), 303)
+
+
+@bp.post("/<int:mailbox_id>/delete-mail")
+def delete_mail(mailbox_id: int) -> ResponseReturnValue:
+    """The mail of somebody who is gone is deleted for good; the name stays retired."""
+    return _with_storage(mailbox_id, lambda storage: service.delete_mail(g.db, storage, mailbox_id))
 
 
 @bp.post("/<int:mailbox_id>/release")

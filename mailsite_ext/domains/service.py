@@ -170,11 +170,10 @@ def is_retired(db: Session, mailbox: Mailbox) -> bool:
     return mailbox.user_id is None or db.get(User, mailbox.user_id) is None
 
 
-def release(db: Session, storage: StorageEngine, mailbox_id: int) -> str:
-    """Give the name of a person who is gone free again, and the addresses that led to it; the name.
+def delete_mail(db: Session, storage: StorageEngine, mailbox_id: int) -> str:
+    """Remove the mail of a person who is gone, for good; the name stays retired.  The name.
 
-    Their mail is removed first, so that the next one of the name does not find it.  Raises NotFound, NotAllowed while
-    somebody has it, and what the storage raises: the name stays retired then.
+    Raises NotFound, NotAllowed while somebody has the mailbox, and what the storage raises.
     """
     mailbox = get_mailbox(db, mailbox_id)
     if not is_retired(db, mailbox):
@@ -182,6 +181,16 @@ def release(db: Session, storage: StorageEngine, mailbox_id: int) -> str:
     name = mailbox.name
     db.rollback()  # no transaction waits for the disk
     storage.remove_mailbox(name)
+    return name
+
+
+def release(db: Session, storage: StorageEngine, mailbox_id: int) -> str:
+    """Give the name of a person who is gone free again, and the addresses that led to it; the name.
+
+    Their mail is removed first, so that the next one of the name does not find it.  Raises NotFound, NotAllowed while
+    somebody has it, and what the storage raises: the name stays retired then.
+    """
+    name = delete_mail(db, storage, mailbox_id)
     db.execute(delete(Mailbox).where(Mailbox.id == mailbox_id))
     db.commit()
     return name

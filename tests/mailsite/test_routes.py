@@ -36,6 +36,7 @@ ROUTES = {
     "mailboxes.add_address": ADMINS,
     "mailboxes.remove_address": ADMINS,
     "mailboxes.set_state": ADMINS,
+    "mailboxes.delete_mail": ADMINS,
     "mailboxes.release": ADMINS,
     "admin.machines": ADMINS,
     "admin.machine_log": ADMINS,

@@ -10,42 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from io import BytesIO
-from types import SimpleNamespace
 from typing import Any
-from urllib.parse import quote
-from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
-from sqlalchemy import select
 
-from app.accounts.models import Identity, MailAccount
-from app.actions import service as actions
 from app.actions.views import DEEDS
-from app.bus import Bell, Topic
-from app.compose import attachments
-from app.compose import service as drafts
-from app.compose.models import Draft, DraftAttachment
-from app.compose.service import Values
-from app.db import Base
-from app.machines.models import Machine, MachineService
-from app.mail_services.models import OAuthClient
-from app.mail_services.modes import Mode
-from app.messages import signing
-from app.mirror import bodies
-from app.mirror.models import Message
-from app.outbox.models import Outgoing
-from app.sources import Role
-from app.users.models import UserSession
-from app.web.events import Owners, is_for
-from mailsite_ext.domains import service as hosting
-from mailsite_ext.domains.models import AppPassword
-from mailsite_ext.importing import service as importing
-from tests.conftest import START
-from tests.factories import make_account, make_folder, make_message
+from tests.webmail.possessions import NOBODYS, SECRET, everything, sqlite_only
 
-HTML = b'("TEXT" "HTML" ("CHARSET" "utf-8") NIL NIL "8BIT" 1152 23 NIL NIL NIL NIL)'
-SECRET = "quarterly-figures"
 TOKENS = re.compile(r'name="csrf[-_]token" (?:value|content)="[^"]*"|/sign-in\?[^"]*')
 
 
@@ -167,6 +138,7 @@ CASES = [
         "mailboxes/<int:mailbox_id>/addresses/<int:address_id>/remove",
         "mailboxes/{mailbox}/addresses/{mailbox_address}/remove",
     ),
+    _admin("mailboxes/<int:mailbox_id>/delete-mail", "mailboxes/{mailbox}/delete-mail"),
     _admin("mailboxes/<int:mailbox_id>/release", "mailboxes/{mailbox}/release"),
     _admin("failed-sign-ins/<int:failure_id>/lift", "failed-sign-ins/{user}/lift"),
     _admin("credentials/<int:account_id>/revoke", "credentials/{account}/revoke"),
@@ -205,92 +177,6 @@ NO_ID = {
 }
 
 
-@pytest.fixture
-def alices(app, parts, db, alice, browser_of, clock, set_mode):
-    """One of everything, all of it Alice's."""
-    set_mode(Mode.BOTH)
-    account = make_account(db, alice, address="alice@example.net", vault=parts.vault)
-    gmail = make_account(db, alice, provider="gmail")
-    account.sealed_imap_password = parts.vault.seal(f"mail_account.imap_password:{account.uuid}", "a password")
-    db.add(OAuthClient(provider="google", client_id="satchel"))
-    machine = Machine(uuid=str(uuid4()), name="mx-1", work_uuid=str(uuid4()))
-    db.add(machine)
-    db.flush()
-    service = MachineService(machine_id=machine.id, kind="engine")
-    db.add(service)
-    db.commit()
-    folder, trash = make_folder(db, account), make_folder(db, account, "Trash", Role.TRASH)
-    make_folder(db, account, "Archive", Role.ARCHIVE)
-    written_in = make_folder(db, account, "Drafts", Role.DRAFTS)
-    message = make_message(db, folder, bodystructure=HTML, subject=SECRET, preview=SECRET)
-    make_message(db, folder, answers=message)
-    written = make_message(db, written_in, flags=["\\Draft"], subject=SECRET)
-    for row in (message, written):
-        for section in ("1", "HEADER", ""):
-            octets = f"Subject: {SECRET}\r\n\r\n<p>{SECRET}".encode()
-            bodies.store_section(db, parts.vault, account, row.id, section, [octets], clock.now())
-    action = actions.flag(db, alice.id, [message.id], {"\\Flagged"}, set(), clock, parts.bus)
-    draft = _draft(db, account, SECRET)
-    file = attachments.attach(db, draft, f"{SECRET}.txt", "text/plain", [SECRET.encode()], room_octets=9_999, now=START)
-    sent = _draft(db, account, "On its way")
-    outgoing = Outgoing(user_id=alice.id, account_id=account.id, draft_id=sent.id, mail_from=account.address,
-                        recipients=["bob@example.org"], subject=SECRET, message_id="1@example.net", message=b"",
-                        created_at=START, not_before=START)  # fmt: skip
-    db.add(outgoing)
-    db.commit()
-    mailbox = hosting.ensure_mailbox(parts, db, alice)
-    importing.start(parts, db, account, ["INBOX"], is_apart=False)
-    hosting.add_app_password(parts, db, mailbox, SECRET)
-    browser = browser_of(alice)
-    url = "http://images.example/a.png"
-    return SimpleNamespace(
-        browser=browser,
-        message_row=message,
-        ids={
-            "account": account.id, "gmail": gmail.id, "folder": folder.id, "trash": trash.id, "message": message.id,
-            "written": written.id, "action": action.id, "draft": draft.uuid, "attachment": file.uuid,
-            "outgoing": outgoing.uuid, "identity": account.identities[0].id, "user": alice.id, "url": quote(url),
-            "session": db.scalars(select(UserSession.id).where(UserSession.user_id == alice.id)).first(),
-            "machine": machine.id, "service": service.id,
-            "image_key": signing.image_key(parts.private, alice.id, url),
-            "mailbox": mailbox.id, "app_password": db.scalar(select(AppPassword.id)),
-            "hosted_identity": db.scalar(select(Identity.id).where(Identity.address == "alice@localhost")),
-            "mailbox_address": hosting.add_address(db, mailbox.id, "al", "").id,
-        },
-    )  # fmt: skip
-
-
-def _draft(db, account: MailAccount, text: str) -> Draft:
-    values = Values(account.identities[0].id, to="bob@example.org", subject=text, text=text)
-    return drafts.save(db, account.owner_id, str(uuid4()), values, version=0, now=START)
-
-
-NOBODYS: dict[str, Any] = {
-    "account": 999_001, "gmail": 999_002, "folder": 999_003, "trash": 999_004, "message": 999_005, "written": 999_006,
-    "action": 999_007, "draft": str(uuid4()), "attachment": str(uuid4()), "outgoing": str(uuid4()), "user": 999_010,
-    "machine": 999_011, "service": 999_012,
-    "mailbox": 999_020, "app_password": 999_021, "mailbox_address": 999_022,
-    "hosted_identity": 999_023,
-    "identity": 999_008, "session": 999_009, "url": "http://images.example/b.png", "image_key": "A" * 24,
-}  # fmt: skip
-
-
-@pytest.fixture
-def mallorys(parts, db, mallory, browser_of, alices):
-    """Mallory has mail too, so that nothing is refused for want of an account."""
-    hosting.ensure_mailbox(parts, db, mallory)
-    account = make_account(db, mallory, vault=parts.vault)
-    folder = make_folder(db, account)
-    trash = make_folder(db, account, "Trash", Role.TRASH)
-    message = make_message(db, folder, bodystructure=HTML)
-    return SimpleNamespace(
-        browser=browser_of(mallory),
-        account=account,
-        ids={"account": account.id, "folder": folder.id, "trash": trash.id, "message": message.id,
-             "identity": account.identities[0].id},
-    )  # fmt: skip
-
-
 def ask(browser, case: Case, ids: dict[str, Any]):
     form: dict[str, Any] = {name: str(value).format(**ids) for name, value in case.form.items()}
     if "files" in form:
@@ -304,15 +190,6 @@ def shown(answer, ids: dict[str, Any]) -> str:
     for value in sorted(map(str, ids.values()), key=len, reverse=True):
         text = text.replace(value, "•") if len(value) > 4 else text
     return text
-
-
-def everything(db) -> dict[str, list[Any]]:
-    """All rows of the public database."""
-    db.rollback()
-    return {table.name: sorted(map(repr, db.execute(sa.select(table)).all())) for table in Base.metadata.sorted_tables}
-
-
-sqlite_only = pytest.mark.parametrize("config", ["sqlite"], indirect=True)
 
 
 def test_every_address_with_an_id_is_in_the_table(app):
@@ -348,125 +225,3 @@ def test_an_id_no_row_can_have_is_none(alices):
         for case in with_number:
             wanted = (303,) if case.rule == "/mail/actions" else (404, 405)  # 405: the address has another method
             assert ask(alices.browser, case, ids).status_code in wanted, (number, case)
-
-
-def test_a_query_with_an_id_no_row_can_have_is_as_good_as_none(alices):
-    for number in (2**31, 2**63, 10**40, "٣", "-1", "1e3"):
-        assert alices.browser.get(f"/mail/tree?folder={number}").status_code == 200
-        assert alices.browser.get(f"/mail/oauth/google/start?account={number}").status_code == 404
-
-
-@sqlite_only
-def test_ones_own_folder_does_not_open_a_strangers_message(alices, mallorys):
-    for folder, message in ((mallorys.ids, alices.ids), (alices.ids, mallorys.ids)):
-        address = f"/mail/folder/{folder['folder']}/message/{message['message']}"
-        for fragment in ("", "?fragment=message"):
-            assert mallorys.browser.get(address + fragment).status_code == 404
-
-
-@sqlite_only
-@pytest.mark.parametrize("deed", ["move", "copy"])
-def test_nothing_is_put_into_a_strangers_folder(db, alices, mallorys, deed):
-    before = everything(db)
-    answers = [
-        mallorys.browser.post("/mail/actions", data={"do": deed, "message": mallorys.ids["message"], "target": folder})
-        for folder in (alices.ids["folder"], NOBODYS["folder"])
-    ]
-    assert [answer.status_code for answer in answers] == [404, 404]
-    assert everything(db) == before
-
-
-@sqlite_only
-@pytest.mark.parametrize("view", ["messages", "conversations"])
-def test_a_strangers_message_among_ones_own_is_passed_over(db, alices, mallorys, view):
-    chosen = [mallorys.ids["message"], alices.ids["message"]]
-    answer = mallorys.browser.post("/mail/actions", data={"do": "delete", "message": chosen, "view": view})
-    assert answer.status_code == 303
-    db.expire_all()
-    assert db.get_one(Message, mallorys.ids["message"]).folder_id == mallorys.ids["trash"]
-    assert db.get_one(Message, alices.ids["message"]).folder_id == alices.ids["folder"]
-
-
-@sqlite_only
-def test_a_draft_takes_nothing_of_a_strangers(db, alices, mallorys):
-    """Identity, message answered, parts of it, attachment to remove: ids in the composer's form."""
-    uuid = str(uuid4())
-    form = {"version": "0", "text": "Hello", "to": "bob@example.org", "from": alices.ids["identity"],
-            "answers": alices.ids["message"], "original": ["1", ""], "kind": "forward",
-            "remove": alices.ids["attachment"], "do": "save"}  # fmt: skip
-    answer = mallorys.browser.post(f"/mail/draft/{uuid}", data=form)
-    assert answer.status_code == 303
-    draft = db.scalars(select(Draft).where(Draft.uuid == uuid)).one()
-    assert (draft.identity_id, draft.account_id, draft.answers_message_id) == (None, None, None)
-    files = db.scalars(select(DraftAttachment)).all()
-    assert [(file.uuid, file.draft_id == draft.id) for file in files] == [(alices.ids["attachment"], False)]
-    sent = mallorys.browser.post(f"/mail/draft/{uuid}", data={**form, "version": "1", "do": "send"})
-    assert sent.status_code == 422  # there is nobody to write as
-    assert len(db.scalars(select(Outgoing)).all()) == 1
-
-
-@sqlite_only
-def test_a_strangers_identity_or_attachment_does_not_go_with_ones_own_account_or_draft(db, alices, mallorys):
-    own = _draft(db, mallorys.account, "Mine")
-    before = everything(db)
-    account, theirs = mallorys.ids["account"], alices.ids
-    for address in (
-        f"/mail/accounts/{account}/identities/{theirs['identity']}",
-        f"/mail/accounts/{account}/identities/{theirs['identity']}/remove",
-        f"/mail/draft/{own.uuid}/attachments/{theirs['attachment']}",
-    ):
-        method = "POST" if "accounts" in address else "GET"
-        data = {"name": "M", "address": "m@example.org"} if method == "POST" else None
-        assert mallorys.browser.open(address, method=method, data=data).status_code == 404
-    assert everything(db) == before
-    mallorys.browser.post(f"/mail/draft/{own.uuid}/attachments/{theirs['attachment']}/remove")
-    assert db.scalars(select(DraftAttachment.uuid)).all() == [theirs["attachment"]]
-
-
-@sqlite_only
-def test_lists_and_trees_hold_ones_own_alone(db, alices, mallorys):
-    folder = alices.ids["folder"]
-    for address in ("/mail", "/mail/outbox", "/mail/accounts", f"/mail/tree?folder={folder}", "/mail/compose",
-                    "/settings/security", "/settings/import"):  # fmt: skip
-        page = mallorys.browser.get(address, follow_redirects=True)
-        assert page.status_code == 200
-        assert SECRET not in page.text
-        assert "alice@example.net" not in page.text
-        assert f"/mail/folder/{folder}" not in page.text
-
-
-@sqlite_only
-def test_a_signature_is_for_one_person_and_one_message(db, parts, alice, mallory, mallorys, clock):
-    """*Show once* of another person, or of another message, loads no images."""
-    octets = b'<p>Hello <img src="http://images.example/a.png"></p>'
-    own = mallorys.ids["message"]
-    bodies.store_section(db, parts.vault, mallorys.account, own, "1", [octets], clock.now())
-    keys = [signing.show_key(parts.private, alice.id, own), signing.show_key(parts.private, mallory.id, own + 1)]
-    for key in keys:
-        assert "/mail/image?" not in mallorys.browser.get(f"/mail/message/{own}/body?images={key}").text
-    key = signing.show_key(parts.private, mallory.id, own)
-    assert "/mail/image?" in mallorys.browser.get(f"/mail/message/{own}/body?images={key}").text
-
-
-NO_SECTIONS = (
-    "", "0", "2", "1.1", "1.MIME", "HEADER", "TEXT", "..", "../1", "..%2f1", "%2e%2e", "1%00", "1%0d%0aHEADER", "1 2",
-    "1%5d%20(BODY%5b", "%ff", "9" * 300, "1.", ".1", "-1", "１",
-)  # fmt: skip
-
-
-@sqlite_only
-def test_a_section_the_message_does_not_have_is_none(db, alices):
-    """And none of them reaches the engine as a request."""
-    before = everything(db)
-    for section in NO_SECTIONS:
-        answer = alices.browser.get(f"/mail/message/{alices.ids['message']}/part/{section}")
-        assert answer.status_code == 404, section
-    assert everything(db) == before
-
-
-@sqlite_only
-def test_bells_of_a_stranger_are_not_heard(parts, alice, mallory, alices):
-    owners = Owners(parts.public)
-    rung = [Bell(Topic.FOLDER, alices.ids["folder"]), Bell(Topic.TREE, alice.id), Bell(Topic.SENT, alice.id)]
-    assert [is_for(bell, mallory.id, owners) for bell in rung] == [False, False, False]
-    assert [is_for(bell, alice.id, owners) for bell in rung] == [True, True, True]
