@@ -21,11 +21,13 @@ class Tree:
     folders: Sequence[StoredFolder]
     parents: frozenset[str]
     parents_of_subscribed: frozenset[str]
+    parents_of_hidden: frozenset[str]  # of subscribed ones that do not match what was asked for
 
     @classmethod
-    def of(cls, folders: Sequence[StoredFolder]) -> Tree:
+    def of(cls, folders: Sequence[StoredFolder], matches: Patterns) -> Tree:
         subscribed = [folder for folder in folders if folder.subscribed]
-        return cls(folders, _names_above(folders), _names_above(subscribed))
+        hidden = [folder for folder in subscribed if not matches(folder.name)]
+        return cls(folders, _names_above(folders), _names_above(subscribed), _names_above(hidden))
 
 
 def _names_above(folders: Sequence[StoredFolder]) -> frozenset[str]:
@@ -43,8 +45,8 @@ def list_folders(account: Account, command: List) -> Iterator[bytes]:
         yield list_response("", ("\\Noselect",), utf8=account.is_utf8)
         yield status_line(command.tag, "OK", "done")
         return
-    tree = Tree.of(account.storage.folders(account.mailbox))
     matches = Patterns(command.reference, command.patterns)
+    tree = Tree.of(account.storage.folders(account.mailbox), matches)
     for folder in tree.folders:
         if matches(folder.name) and (line := _list_line(account, tree, folder, command)):
             yield line
@@ -55,9 +57,13 @@ def list_folders(account: Account, command: List) -> Iterator[bytes]:
 
 
 def _list_line(account: Account, tree: Tree, folder: StoredFolder, command: List) -> bytes:
-    """The response for one folder; empty where the selection leaves it out (RFC 5258 §3.1)."""
+    """The response for one folder; empty where the selection leaves it out (RFC 5258 §3.1).
+
+    CHILDINFO alone brings no folder in, if those below are all told of themselves (RFC 5258 §4).
+    """
     chosen = _is_chosen(folder, command.select)
-    below = command.select >= {"RECURSIVEMATCH", "SUBSCRIBED"} and folder.name in tree.parents_of_subscribed
+    parents = tree.parents_of_subscribed if chosen else tree.parents_of_hidden
+    below = command.select >= {"RECURSIVEMATCH", "SUBSCRIBED"} and folder.name in parents
     if not (chosen or below):
         return b""
     return list_response(
@@ -86,8 +92,8 @@ def _attributes(tree: Tree, folder: StoredFolder, command: List) -> Iterator[str
 
 def list_subscribed(account: Account, command: Lsub) -> Iterator[bytes]:
     """RFC 3501 §6.3.9: a name that only stands above matching ones is shown for `%`, as one that cannot be selected."""
-    tree = Tree.of(account.storage.folders(account.mailbox))
     matches = Patterns(command.reference, command.patterns)
+    tree = Tree.of(account.storage.folders(account.mailbox), matches)
     for folder in tree.folders:
         if not matches(folder.name):
             continue

@@ -35,6 +35,7 @@ class Address(NamedTuple):
     name: bytes | None
     mailbox: bytes | None
     host: bytes | None
+    route: bytes | None = None  # "@relay.example": obsolete, RFC 5322 §4.4
 
 
 GROUP_END = Address(None, None, None)
@@ -64,6 +65,7 @@ class _Gathered:
     words: list[bytes] = field(default_factory=list)  # with the white space between them as one space
     local: bytes = b""
     domain: bytes = b""
+    route: bytes = b""
     comment: bytes = b""
     has_at: bool = False
     has_angle: bool = False
@@ -138,6 +140,7 @@ class _Slow:
         elif text == b"@" and not now.has_at:
             now.has_at = True
         elif text in b":," and now.has_at and not now.local:  # a route: `<@relay.example:a@b>`
+            now.route = (now.route + b","[: len(now.route)] + b"@" + now.domain)[:PART_OCTETS]
             now.has_at, now.domain = False, b""
         elif text in b",;":
             now.in_angle = False
@@ -173,7 +176,7 @@ class _Slow:
         if now.has_angle:
             name = b"".join(now.words).strip() or now.comment
             if now.local or now.domain or name:
-                self._found.append(Address(name or None, now.local, now.domain))
+                self._found.append(Address(name or None, now.local, now.domain, now.route or None))
         elif now.words:
             self._flush_bare(_closed(now.words), now.comment)
 

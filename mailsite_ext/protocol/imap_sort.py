@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from email.utils import mktime_tz, parsedate_tz
-from operator import itemgetter
+from functools import partial
 from typing import Any, NamedTuple
 
 from app.extension_api import decode
@@ -153,8 +153,14 @@ def sorted_uids(criteria: Sequence[Criterion], rows: list[tuple[Any, ...]]) -> l
     The first criterion counts most; equal ones stay in the order of their numbers (RFC 5256 §3).
     """
     for place in range(len(criteria), 0, -1):
-        rows.sort(key=itemgetter(place), reverse=criteria[place - 1].is_reverse)
+        rows.sort(key=partial(_ordered, place), reverse=criteria[place - 1].is_reverse)
     return [row[0] for row in rows]
+
+
+def _ordered(place: int, row: tuple[Any, ...]) -> Any:
+    """Texts in capitals: `_` and `[` come after the letters (RFC 5051 §2, RFC 5256 §3)."""
+    key = row[place]
+    return key.upper() if isinstance(key, str) else key
 
 
 def read_envelope(envelope: bytes) -> list[Value]:

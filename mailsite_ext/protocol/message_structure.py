@@ -64,9 +64,9 @@ def _addresses(value: bytes | None) -> bytes:
 
 
 def _address(address: Address) -> bytes:
-    """The second is the route, which nobody writes any more (RFC 9051 §7.5.2)."""
+    """The second is the route, which hardly anybody writes any more (RFC 9051 §7.5.2)."""
     name = b"NIL" if address.name is None else string(unfolded(address.name))
-    return b"(%b NIL %b %b)" % (name, nstring(address.mailbox), nstring(address.host))
+    return b"(%b %b %b %b)" % (name, nstring(address.route), nstring(address.mailbox), nstring(address.host))
 
 
 def body_structure(entity: Entity) -> bytes:

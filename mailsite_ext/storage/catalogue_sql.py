@@ -83,6 +83,10 @@ class Link:
     def rollback(self) -> None:
         self._connection.rollback()
 
+    def close(self) -> None:
+        """Before the connection is another's: a cursor that ends later resets a statement that one may be using."""
+        self._cursor.close()
+
 
 @contextlib.contextmanager
 def linked(engine: sa.Engine) -> Iterator[Link]:
@@ -90,7 +94,11 @@ def linked(engine: sa.Engine) -> Iterator[Link]:
     with database_faults():
         connection = engine.raw_connection()
         try:
-            yield Link(connection, is_sqlite=engine.dialect.name == "sqlite")
+            link = Link(connection, is_sqlite=engine.dialect.name == "sqlite")
+            try:
+                yield link
+            finally:
+                link.close()
         finally:
             connection.close()
 

@@ -29,7 +29,7 @@ GROUP_END = Address(None, None, None)
         (b'"Joe \\"Q\\"" <j@b>', [Address(b'Joe "Q"', b"j", b"b")]),
         (b"a@b (Alice (the first))", [Address(b"Alice (the first)", b"a", b"b")]),
         (b'"a b"@c', [Address(None, b"a b", b"c")]),
-        (b"<@relay.example,@two.example:a@b>", [Address(None, b"a", b"b")]),  # RFC 5322 §4.4: routes are ignored
+        (b"<@relay.example,@two.example:a@b>", [Address(None, b"a", b"b", b"@relay.example,@two.example")]),
         (b"A Group:Ed <joe@where>,b@c;", [  # RFC 5322 §A.1.3
             Address(None, b"A Group", None), Address(b"Ed", b"joe", b"where"), Address(None, b"b", b"c"), GROUP_END]),
         (b"Undisclosed recipients:;", [Address(None, b"Undisclosed recipients", None), GROUP_END]),

@@ -9,6 +9,7 @@ import pytest
 
 from mailsite_ext.errors import MailboxFull, StorageDamaged
 from mailsite_ext.storage.blobs import SHARED_OCTETS, Span, spans_of
+from mailsite_ext.storage.catalogue_sql import linked
 from mailsite_ext.storage.facts import read_facts
 from mailsite_ext.storage.values import Column, Content
 from tests.mailsite.storage.engines import NOON, add, content, deliver, inbox_of, mail, read
@@ -37,6 +38,14 @@ def with_attachment(subject: str, attachment: str = ATTACHMENT) -> bytes:
 
 def blobs(storage):
     return {path.name: path.stat().st_size for path in storage.blobs.root.glob("?/*")}
+
+
+def test_a_connection_that_was_given_back_is_used_no_more(storage):
+    """Its cursor would reset statements under the next one's hands."""
+    with linked(storage.engine) as link:
+        assert link.row("SELECT 1") == (1,)
+    with pytest.raises(Exception, match="closed"):
+        link.row("SELECT 1")
 
 
 def test_one_attachment_in_different_messages_is_stored_once(storage):
