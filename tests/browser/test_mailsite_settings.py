@@ -9,12 +9,17 @@ import pytest
 
 from app.mail_services.models import MailServices
 from app.mail_services.modes import Mode
+from app.users.failures import Way
+from app.users.failures import record as record_failure
+from app.users.models import LoginFailure
+from app.users.throttle import Limit
 from mailsite_ext.domains import service
 from mailsite_ext.importing import service as importing
 from mailsite_ext.settings.service import load_settings, store_settings
 from mailsite_ext.settings.values import Settings
 from tests.browser.screens import SIZES, THEMES
 from tests.browser.test_pages import AXE, RUN
+from tests.conftest import START
 from tests.factories import make_account, make_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -100,7 +105,11 @@ def test_nothing_for_axe_to_find(open_as_admin, parts, db, admin, alice, bob):
     found = {}
     paths = ["/admin/mail-services", "/admin/mailboxes", f"/admin/mailboxes/{box.id}", f"/admin/mailboxes/{retired.id}"]
     imports = ["/settings/import", *(f"/settings/import/{account.id}" for account in (elsewhere, started))]
-    for path in [*paths, *imports, "/settings/mail-clients"]:
+    db.add(LoginFailure(key="a", failed_at=START))
+    limits = Limit("a", 1), Limit("network:192.0.2.0/24", 50)
+    record_failure(db, Way.IMAP, "ada", limits, START)
+    people = ["/admin/failed-sign-ins", f"/admin/users/{alice.id}/delete", "/settings/identities"]
+    for path in [*paths, *imports, *people, "/settings/mail-clients"]:
         page = open_as_admin(path)
         page.evaluate(AXE.read_text("utf-8"))
         for width, height in SIZES:
