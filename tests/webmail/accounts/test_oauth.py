@@ -25,7 +25,7 @@ from app.resolver import ZoneResolver
 from tests.factories import make_account
 from tests.servers import dovecot as dovecot_server
 from tests.servers import oauth_provider
-from tests.webmail.accounts.test_views import accounts_of
+from tests.webmail.accounts.pages.forms import accounts_of
 
 
 @pytest.fixture(scope="module")

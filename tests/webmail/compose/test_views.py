@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from io import BytesIO
 from uuid import uuid4
 
 import pytest
@@ -11,28 +10,12 @@ from sqlalchemy import select
 
 from app.compose import service
 from app.compose.models import AttachmentChunk, Draft, DraftAttachment
-from app.errors import EngineSilent
 from app.outbox.models import Outgoing
 from app.outbox.states import OutboxState
-from tests.factories import make_account, make_folder, make_message
+from tests.factories import make_account
+from tests.webmail.compose.forms import file, found, only_draft
 
 pytestmark = pytest.mark.parametrize("config", ["sqlite"], indirect=True)  # test_service.py runs on both databases
-
-
-@pytest.fixture
-def browser(browser_of, alice):
-    return browser_of(alice)
-
-
-def found(pattern, text):
-    match = re.search(pattern, text, re.DOTALL)
-    assert match is not None
-    return match[1]
-
-
-def only_draft(db):
-    db.commit()
-    return db.scalars(select(Draft).execution_options(populate_existing=True)).one()
 
 
 def test_a_new_message_offers_every_address_of_ones_own(db, alice, bob, browser, account):
@@ -164,10 +147,6 @@ def test_nothing_typed_breaks_out_of_the_message(db, browser, compose_form, url)
 # Attachments
 
 
-def file(name="notes.txt", octets=b"hello", kind="text/plain"):
-    return (BytesIO(octets), name, kind)
-
-
 def test_attached_with_the_form_shown_fetched_and_removed(db, browser, compose_form, url):
     octets = bytes(range(256)) * 1_900
     answer = browser.post(url, data=compose_form(files=[file("Übung.bin", octets), file()]))
@@ -235,103 +214,6 @@ def test_styled_text_is_cleaned_and_has_a_text_beside_it(db, browser, compose_fo
 # Answering
 
 
-@pytest.fixture
-def original(db, account):
-    inbox = make_folder(db, account)
-    header = (
-        b"From: Ines Ferreira <ines@x.example>\r\nTo: alice@example.net, Greta <greta@x.example>\r\n"
-        b"Cc: team@x.example\r\nSubject: Proofs\r\nMessage-ID: <o1@x.example>\r\nReferences: <o0@x.example>\r\n\r\n"
-    )
-    return make_message(
-        db, inbox, header=header, subject="Proofs", from_name="Ines Ferreira", message_id="o1@x.example"
-    )
-
-
-@pytest.fixture
-def fetched(monkeypatch):
-    """What the mirror would fetch of any message, without an engine."""
-    sections = {"1": b"The green is too cold.\r\n-- \r\nInes"}
-    monkeypatch.setattr("app.compose.originals.get_sections", lambda *_args, **_kw: sections)
-    return sections
-
-
-@pytest.mark.parametrize(
-    ("kind", "to", "cc", "subject"),
-    [
-        ("reply", "Ines Ferreira &lt;ines@x.example&gt;", "", "Re: Proofs"),
-        ("reply-all", "Ines Ferreira &lt;ines@x.example&gt;, Greta &lt;greta@x.example&gt;", "team@x.example",
-         "Re: Proofs"),
-        ("forward", "", "", "Fwd: Proofs"),
-    ],
-)  # fmt: skip
-def test_an_answer_begins_filled_in(browser, original, fetched, kind, to, cc, subject):
-    page = browser.get(f"/mail/message/{original.id}/{kind}").text
-    fields = dict(re.findall(r'<input id="(to|cc|subject)" name="\w+" value="([^"]*)"', page))
-    assert fields == {"to": to, "cc": cc, "subject": subject}
-    assert ("&gt; The green is too cold." in page) is (kind != "forward")
-    assert "The green is too cold." in page
-
-
-def test_an_answer_threads_and_marks_its_original(db, browser, original, fetched, compose_form, url):
-    page = browser.get(f"/mail/message/{original.id}/reply").text
-    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
-    browser.post(url, data=compose_form(do="send", **{
-        name: hidden[name].replace("&lt;", "<").replace("&gt;", ">")
-        for name in ("kind", "answers", "in_reply_to", "references")}))  # fmt: skip
-    sent = db.scalars(select(Outgoing)).one()
-    assert b"\r\nIn-Reply-To: <o1@x.example>\r\nReferences: <o0@x.example> <o1@x.example>\r\n" in sent.message
-    assert (sent.answers_message_id, sent.answer_flag) == (original.id, "\\Answered")
-
-
-def test_a_silent_engine_leaves_an_empty_answer_that_says_so(browser, original, monkeypatch):
-    def silent(*_args, **_kw):
-        raise EngineSilent
-
-    monkeypatch.setattr("app.compose.originals.get_sections", silent)
-    page = browser.get(f"/mail/message/{original.id}/reply")
-    assert page.status_code == 200
-    assert "The text of the original is not here" in page.text
-
-
-def test_a_quick_reply_is_sent_with_the_undo_time(db, browser, original, fetched):
-    answer = browser.post(
-        f"/mail/message/{original.id}/reply", data={"text": "Warm it a hair.", "back": "/mail/outbox"}
-    )
-    assert answer.location == "/mail/outbox"
-    sent = db.scalars(select(Outgoing)).one()
-    assert (sent.recipients, sent.subject) == (["ines@x.example"], "Re: Proofs")
-    assert b"Warm it a hair." in sent.message
-    assert b"> The green is too cold." in sent.message
-
-
-def test_a_quick_reply_to_all_and_into_the_full_editor(db, browser, original, fetched):
-    browser.post(f"/mail/message/{original.id}/reply", data={"text": "Yes.", "all": "1"})
-    assert len(db.scalars(select(Outgoing)).one().recipients) == 3
-    answer = browser.post(f"/mail/message/{original.id}/reply", data={"text": "Well,", "do": "edit"})
-    assert answer.location.startswith("/mail/draft/")
-    assert "Well," in browser.get(answer.location).text
-
-
-def test_a_forward_takes_the_ticked_attachments_once(db, browser, account, fetched, compose_form, url, monkeypatch):
-    structure = (
-        b'(("TEXT" "PLAIN" ("CHARSET" "utf-8") NIL NIL "7BIT" 5 1 NIL NIL NIL NIL)'
-        b'("APPLICATION" "PDF" ("NAME" "a.pdf") NIL NIL "BASE64" 8 NIL ("ATTACHMENT" ("FILENAME" "a.pdf")) NIL NIL)'
-        b' "MIXED" NIL NIL NIL NIL)'
-    )
-    message = make_message(db, make_folder(db, account), bodystructure=structure)
-    page = browser.get(f"/mail/message/{message.id}/forward").text
-    assert re.findall(r'name="original" value="([^"]*)" checked', page) == ["2"]
-    part = type("Part", (), {"media_type": "application/pdf", "filename": "a.pdf", "section": "2"})
-    monkeypatch.setattr("app.compose.originals.content.open_part", lambda *_: (part, iter([b"%PDF"])))
-    posted = compose_form(kind="forward", answers=str(message.id), original=["2"])
-    browser.put(url, data=posted)
-    browser.put(url, data=posted | {"version": "1"})
-    browser.post(url, data=posted | {"version": "1", "do": "send", "original": []})
-    assert db.scalars(select(DraftAttachment.filename)).all() == ["a.pdf"]
-    sent = db.scalars(select(Outgoing)).one()
-    assert (sent.answer_flag, b"JVBERg==" in sent.message) == ("$Forwarded", True)
-
-
 # The sign-in ended
 
 
@@ -363,67 +245,6 @@ def test_autosave_with_a_stale_token_is_told_a_new_one(app, browser, compose_for
 # Everybody's own
 
 
-@pytest.fixture
-def alices(db, browser, compose_form, url, original):
-    """A draft of Alice's with a file, a message on its way, and a message to answer."""
-    browser.post(url, data=compose_form(files=[file()]))
-    attachment = db.scalars(select(DraftAttachment)).one()
-    sending = f"/mail/draft/{uuid4()}"
-    browser.post(sending, data=compose_form(do="send", subject="On its way"))
-    outgoing = db.scalars(select(Outgoing)).one()
-    return {"url": url, "file": attachment.uuid, "outgoing": outgoing.uuid, "message": original.id}
-
-
-REQUESTS = [
-    ("get", "{url}"),
-    ("post", "{url}"),
-    ("put", "{url}"),
-    ("post", "{url}/attachments"),
-    ("get", "{url}/attachments/{file}"),
-    ("post", "{url}/attachments/{file}/remove"),
-    ("get", "/mail/message/{message}/reply"),
-    ("get", "/mail/message/{message}/reply-all"),
-    ("get", "/mail/message/{message}/forward"),
-    ("get", "/mail/message/{message}/edit"),
-    ("post", "/mail/message/{message}/reply"),
-    ("post", "/mail/outbox/{outgoing}/undo"),
-    ("post", "/mail/outbox/{outgoing}/again"),
-    ("post", "/mail/outbox/{outgoing}/sent"),
-    ("post", "/mail/outbox/{outgoing}/dismiss"),
-]
-
-
-@pytest.mark.parametrize(("method", "path"), REQUESTS)
-def test_what_is_somebody_elses_does_not_exist(db, alices, mallory, browser_of, compose_form, method, path):
-    theirs = browser_of(mallory)
-    data = compose_form(version="1") if method != "get" else None
-    answer = getattr(theirs, method)(path.format(**alices), data=data)
-    absent = alices | {"url": f"/mail/draft/{uuid4()}", "file": str(uuid4()), "outgoing": str(uuid4()), "message": 9999}
-    missing = getattr(theirs, method)(path.format(**absent), data=data)
-    assert (answer.status_code, missing.status_code) == (404, 404)
-    assert "Dear Bob" not in answer.text
-    db.commit()
-    assert db.scalars(select(Draft.text).order_by(Draft.id)).all() == ["Dear Bob", "Dear Bob"]
-    assert db.scalars(select(Outgoing.state)).all() == [OutboxState.HELD]
-
-
-def test_somebody_elses_name_cannot_be_begun_again(alices, mallory, browser_of, compose_form, db):
-    theirs = browser_of(mallory)
-    assert theirs.put(alices["url"], data=compose_form(text="mine now")).status_code == 404
-    assert "mine now" not in db.scalars(select(Draft.text)).all()
-
-
-def test_the_outbox_and_drafts_list_only_ones_own(alices, mallory, browser_of):
-    assert "On its way" not in browser_of(mallory).get("/mail/outbox").text
-
-
-@pytest.mark.parametrize(("method", "path"), [*REQUESTS, ("get", "/mail/compose"), ("get", "/mail/outbox")])
-def test_strangers_are_asked_to_sign_in(alices, anonymous, method, path):
-    answer = getattr(anonymous, method)(path.format(**alices))
-    assert answer.status_code in (302, 401)
-    assert "Dear Bob" not in answer.text
-
-
 def test_names_of_drafts_are_uuids(browser, compose_form):
     for name in ("x", "../../etc", "123", str(uuid4()).upper()):
         assert browser.put(f"/mail/draft/{name}", data=compose_form()).status_code == 404
@@ -450,11 +271,3 @@ def test_saved_drafts_belong_to_the_identitys_account(db, browser, compose_form,
     browser.put(url, data=compose_form())
     assert only_draft(db).account_id == account.id
     assert service.values_of(only_draft(db)).to == "bob@example.org"
-
-
-def test_a_message_is_answered_below_it(browser, original, fetched, monkeypatch):
-    monkeypatch.setattr("app.messages.content.wanted.get_sections", lambda *_args, **_kw: fetched)
-    page = browser.get(f"/mail/message/{original.id}").text
-    assert f'class="quick-reply" action="/mail/message/{original.id}/reply"' in page
-    assert "Send to all" in page
-    assert "/edit" not in page
