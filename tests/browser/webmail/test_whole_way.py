@@ -265,3 +265,34 @@ def test_read_write_move_and_delete_without_script(box: Box, settle: Callable[..
     assert box.flags_of("To be kept") == box.flags_of("To be gone") == []
     wait_for(lambda: box.sent_to(SENDER), "the answer where it was sent to")
     assert b"Page 14 is too dark." in box.sent_to(SENDER)[0]
+
+
+# ------------------------------------------------------------------------------------------- every folder
+
+
+@pytest.mark.parametrize("source", [HOSTED], indirect=True)
+def test_every_folder_is_live(box: Box, settle: Callable[..., Page]) -> None:
+    """Over hosted mail alone: IDLE tells a client of one folder (RFC 2177 §3), so others of a server are polled."""
+    box.deliver(letters.plain("Already here"))
+    page = settle()
+    print(f"in the inbox after {shown_s(page, box, 'Into the inbox', 'INBOX'):.2f} s")
+    walk.folder(page, "Archive").click()
+    expect(page.get_by_role("heading", name="Archive is empty")).to_be_visible()
+    page.evaluate("window.stays = true")
+    print(f"in another folder after {shown_s(page, box, 'Into the archive', 'Archive'):.2f} s")
+    began = time.monotonic()
+    box.deliver(letters.plain("Minutes of the choir"), "Choir")
+    expect(walk.folder(page, "Choir")).to_be_visible()
+    print(f"a new folder in the tree after {time.monotonic() - began:.2f} s")
+    expect(walk.folder(page, "Choir").locator(".count")).to_have_text(re.compile("^1"))
+    assert page.evaluate("window.stays === true")
+    walk.folder(page, "Choir").click()
+    expect(row(page, "Minutes of the choir")).to_be_visible()
+
+
+def shown_s(page: Page, box: Box, subject: str, folder: str) -> float:
+    """How long mail takes from its delivery to the screen (E12: 2 s, on a machine with nothing else to do)."""
+    began = time.monotonic()
+    box.deliver(letters.plain(subject), folder)
+    expect(row(page, subject)).to_be_visible()
+    return time.monotonic() - began
