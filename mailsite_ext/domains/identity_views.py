@@ -33,7 +33,7 @@ bp.context_processor(settings_side)
 
 def entry() -> Entry | None:
     """The page in the side navigation of Settings."""
-    return Entry(url_for("identities.index"), _("Names and signatures"), "draft") if is_hosting() else None
+    return Entry(url_for("identities.index"), _("Signatures"), "draft") if is_hosting() else None
 
 
 @bp.route("", methods=["GET", "POST"])

@@ -44,7 +44,7 @@ def test_mail_stays_until_it_is_deleted_and_the_name_until_it_is_released(db, ad
     assert storage.quota("alice").used_octets > 5_000
     assert ada.post(f"{page}/delete-mail").location == page
     assert list(storage.mailboxes()) == []
-    assert "None is kept here" in ada.get(page).text
+    assert "None is kept on this machine" in ada.get(page).text
     users.create_user(db, "alice@other.example", "", "a short sentence works", START)
     again = users.find_user(db, "alice@other.example")
     assert service.find_mailbox(db, again.id) is None, "the name is retired still"
