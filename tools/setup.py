@@ -46,7 +46,7 @@ def main(wanted: Sequence[str]) -> None:
     for_tests = "tests" in wanted
     make_environment()
     install_locked(HERE / "requirements" / ("dev.lock" if for_tests else "run.lock"))
-    vendor_front_end()
+    vendor_front_end(for_tests=for_tests)
     if for_tests:
         install_debian([package for package, sign in FOR_TESTS.items() if not Path(sign).exists()])
 
@@ -75,16 +75,21 @@ def stamp_of(file: Path) -> Path:
     return VENV / f"installed-{file.stem}-{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"
 
 
-def vendor_front_end() -> None:
-    """Fetch the browser's files (the editor, the cleaner of what is pasted) by npm and lay them into static/vendor."""
+def vendor_front_end(*, for_tests: bool) -> None:
+    """Lay the browser's files (the editor, the cleaner of what is pasted) into static/vendor, as npm brings them.
+
+    The tests' packages (mail clients, the accessibility checker) come along only for them.
+    """
     lock = HERE / "package-lock.json"
-    if stamp_of(lock).exists() and (HERE / "static" / "vendor").is_dir():
+    whole = stamp_of(lock).with_name(f"{stamp_of(lock).name}-tests")
+    stamp = whole if for_tests else stamp_of(lock)
+    if (whole.exists() or stamp.exists()) and (HERE / "static" / "vendor").is_dir():
         return
     if not shutil.which("npm"):
         install_debian(["npm"], required=True)
     say("Fetching the browser's files into static/vendor")
-    run(PYTHON, HERE / "tools" / "vendor.py")
-    stamp_of(lock).touch()
+    run(PYTHON, HERE / "tools" / "vendor.py", *(["tests"] if for_tests else []))
+    stamp.touch()
 
 
 def install_debian(packages: Sequence[str], *, required: bool = False) -> None:

@@ -23,8 +23,13 @@ FILES = {
 
 
 def main() -> None:
-    """Fetch exactly what the lock file names, run none of its scripts, copy the files of FILES."""
+    """Fetch exactly what the lock file names, run none of its scripts, copy the files of FILES.
+
+    With the word `tests` the packages of the tests, too.
+    """
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    if "tests" not in sys.argv[1:]:
+        command.append("--omit=dev")
     done = subprocess.run(command, cwd=HERE, check=False)
     if done.returncode:
         sys.exit("npm could not install the packages of package-lock.json.")
