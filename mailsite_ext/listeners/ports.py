@@ -6,33 +6,47 @@ import errno
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mailsite_ext.errors import CannotBind
+from mailsite_ext.listeners.port_locks import entering
 
 BACKLOG = 1_024
 FIRST_INHERITED = 3  # sd_listen_fds(3)
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
-def bind(addresses: Sequence[str], port: int, *, fallback_port: int = 0) -> Sequence[socket.socket]:
+def share(locks: Path, addresses: Sequence[str], port: int, *, fallback_port: int = 0) -> Sequence[socket.socket]:
     """Listening sockets at `port` of every address, or where that cannot be had at `fallback_port` (O16; 0: none).
 
-    An address family this machine lacks is left out while another is there.  Raises CannotBind: it says what to do.
+    They are shared with the processes whose locks lie in this folder, and with no other program or installation.
+    Raises CannotBind: it says what to do.
     """
     try:
-        return _bind_all(addresses, port)
+        return _bind_shared(locks, addresses, port)
     except CannotBind:
         if not fallback_port or fallback_port == port:
             raise
-        return _bind_all(addresses, fallback_port)
+        return _bind_shared(locks, addresses, fallback_port)
 
 
-def _bind_all(addresses: Sequence[str], port: int) -> Sequence[socket.socket]:
+def _bind_shared(locks: Path, addresses: Sequence[str], port: int) -> Sequence[socket.socket]:
+    with entering(locks, port) as is_first:
+        if is_first:
+            _close_all(bind(addresses, port, reuse=False))
+        return bind(addresses, port)
+
+
+def bind(addresses: Sequence[str], port: int, *, reuse: bool = True) -> Sequence[socket.socket]:
+    """Listening sockets at `port` of every address; without `reuse` fails wherever anybody listens.
+
+    An address family this machine lacks is left out while another is there.  Raises CannotBind: it says what to do.
+    """
     bound: list[socket.socket] = []
     missing: OSError | None = None
     for address in addresses:
         try:
-            bound.append(_bind_one(address, port))
+            bound.append(_bind_one(address, port, reuse=reuse))
             port = port or bound[0].getsockname()[1]  # 0: any, but the same for all
         except OSError as error:
             if error.errno not in _NO_SUCH_FAMILY:
@@ -44,12 +58,12 @@ def _bind_all(addresses: Sequence[str], port: int) -> Sequence[socket.socket]:
     return bound
 
 
-def _bind_one(address: str, port: int) -> socket.socket:
+def _bind_one(address: str, port: int, *, reuse: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(reuse))
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind((address, port))
@@ -75,7 +89,10 @@ def _words(port: int, error: OSError) -> str:
             "(a .socket unit), or lower net.ipv4.ip_unprivileged_port_start, or choose a port from 1024 on."
         )
     if error.errno == errno.EADDRINUSE:
-        return f"Cannot bind port {port}: another program listens there. Stop it, or choose another port."
+        return (
+            f"Cannot bind port {port}: another program listens there, or another installation. "
+            "Stop it, or choose another port."
+        )
     return f"Cannot bind port {port}: {os.strerror(error.errno or 0)}."
 
 

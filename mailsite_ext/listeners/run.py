@@ -129,7 +129,7 @@ def run(parts: Runtime, roles: frozenset[ListenerRole]) -> None:
     try:
         _require_usable(certificate)
         specs = [spec for spec in _wanted(parts.config, settings, certificate) if spec.roles & roles]
-        bound = [(spec, _sockets(spec)) for spec in specs]
+        bound = [(spec, _sockets(parts.config, spec)) for spec in specs]
         storage = open_storage(parts, settings)
     except MailError as error:
         tell_failure(error.detail)
@@ -163,9 +163,12 @@ def _require_usable(certificate: Certificate) -> None:
         raise CannotBind(f"The TLS certificate cannot be used: {certificate.error}. Mend TLS_CERTIFICATE_FILE.")
 
 
-def _sockets(spec: ListenerSpec) -> Sequence[socket.socket]:
+def _sockets(config: Config, spec: ListenerSpec) -> Sequence[socket.socket]:
     handed = ports.inherited(os.environ, os.getpid(), os.getppid())
-    return handed.get(spec.port) or ports.bind(spec.addresses, spec.port, fallback_port=spec.fallback_port)
+    if spec.port in handed:
+        return handed[spec.port]
+    locks = config.work_directory.absolute() / "mailsite" / "ports"
+    return ports.share(locks, spec.addresses, spec.port, fallback_port=spec.fallback_port)
 
 
 async def _listen(

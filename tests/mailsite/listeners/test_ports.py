@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +27,50 @@ def test_two_processes_may_share_a_port():
     second = ports.bind(("127.0.0.1",), number)
     assert second[0].getsockname()[1] == number
     close([*first, *second])
+
+
+HOLD = """
+import sys, pathlib
+from mailsite_ext.listeners import ports
+bound = ports.share(pathlib.Path(sys.argv[1]), ("127.0.0.1",), int(sys.argv[2]))
+print("bound", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(locks, port):
+    """Another process that listens at the port, with its locks in that folder."""
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", HOLD, str(locks), str(port)]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "bound\n"
+        yield process
+        process.stdin.close()
+
+
+def free_port() -> int:
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return made.getsockname()[1]
+
+
+def test_processes_of_one_installation_share_and_another_installation_is_told(tmp_path):
+    port = free_port()
+    with holder(tmp_path / "ours", port):
+        close(ports.share(tmp_path / "ours", ("127.0.0.1",), port))
+        with pytest.raises(CannotBind, match="another installation"):
+            ports.share(tmp_path / "theirs", ("127.0.0.1",), port)
+        with pytest.raises(CannotBind):  # who was refused is not within
+            ports.share(tmp_path / "theirs", ("127.0.0.1",), port)
+
+
+def test_a_port_is_free_again_when_its_process_was_killed(tmp_path):
+    port = free_port()
+    with holder(tmp_path / "ours", port) as process:
+        process.kill()
+        process.wait()
+        close(ports.share(tmp_path / "theirs", ("127.0.0.1",), port))
 
 
 def test_every_address_gets_the_same_port():
@@ -45,12 +93,12 @@ def test_a_port_in_use_is_named():
     assert "another program listens there" in caught.value.detail
 
 
-def test_the_fallback_port_is_used_where_there_is_one():  # O16
+def test_the_fallback_port_is_used_where_there_is_one(tmp_path):  # O16
     with taken() as other:
         free = ports.bind(("127.0.0.1",), 0)
         wanted = free[0].getsockname()[1]
         close(free)
-        bound = ports.bind(("127.0.0.1",), other.getsockname()[1], fallback_port=wanted)
+        bound = ports.share(tmp_path, ("127.0.0.1",), other.getsockname()[1], fallback_port=wanted)
         assert bound[0].getsockname()[1] == wanted
         close(bound)
 
