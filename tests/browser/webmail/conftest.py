@@ -11,14 +11,15 @@ from flask import Flask
 from playwright.sync_api import BrowserContext, Page
 from sqlalchemy import select
 
-from app import create_app
+from app import create_app, runtime
 from app.clock import Clock, SystemClock
 from app.config import Config
+from app.resolver import ZoneResolver
 from app.runtime import Runtime
 from app.users.models import User
 from tests.browser import seed
 from tests.browser.webmail import hosted
-from tests.browser.webmail.posts import HostedPost, MirroredPost, Post
+from tests.browser.webmail.posts import HostedPost, MirroredPost, Post, home_of
 from tests.conftest import FakeClock
 
 EXTERNAL, HOSTED = "external", "hosted"
@@ -38,9 +39,25 @@ def hosted_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
+@pytest.fixture(scope="session")
+def external_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with an external account, as an engine would have mirrored it."""
+    folder = tmp_path_factory.mktemp("external-template") / "var"
+    shutil.copytree(sqlite_template, folder)
+    clock = FakeClock()
+    parts = runtime.build(Config(work_directory=folder, testing=True), clock=clock, resolver=ZoneResolver({}))
+    with parts.public.session() as db:
+        alice = User(email="alice@example.org", name="Alice", created_at=clock.now())
+        db.add(alice)
+        db.commit()
+        seed.lay_down(parts, db, alice, clock.now())
+    parts.dispose()
+    return folder
+
+
 @pytest.fixture
 def config(source: str, request: pytest.FixtureRequest, tmp_path: Path) -> Config:
-    template: Path = request.getfixturevalue("hosted_template" if source == HOSTED else "sqlite_template")
+    template: Path = request.getfixturevalue(f"{source}_template")
     shutil.copytree(template, tmp_path / "var", ignore=shutil.ignore_patterns("bus"))
     return Config(work_directory=tmp_path / "var", testing=True)
 
@@ -60,19 +77,20 @@ def app(parts: Runtime, compiled_templates) -> Flask:
 
 
 @pytest.fixture
-def alice(source: str, db, make_user: Callable[..., User]) -> User:
-    return db.scalars(select(User)).one() if source == HOSTED else make_user("Alice")
+def alice(db) -> User:
+    found: User = db.scalars(select(User)).one()
+    return found
 
 
 @pytest.fixture
-def post(source: str, app, config, parts, db, alice, clock, monkeypatch) -> Iterator[Post]:
+def post(source: str, app, config, parts, db, monkeypatch) -> Iterator[Post]:
     """The mail of seed.py; `app` brings the extension."""
     if source == HOSTED:
         with hosted.running_engine(config):
-            yield HostedPost(db, hosted.home_of(db), hosted.storage_of(parts), monkeypatch)
+            yield HostedPost(db, home_of(db), hosted.storage_of(parts), monkeypatch)
         hosted.close(parts)
     else:
-        yield MirroredPost(parts, db, seed.lay_down(parts, db, alice, clock.now()))
+        yield MirroredPost(parts, db, home_of(db))
 
 
 @pytest.fixture

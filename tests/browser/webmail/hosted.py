@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from app import create_app, runtime
 from app.accounts.models import MailAccount
@@ -22,7 +21,6 @@ from app.mail_services.modes import Mode
 from app.mirror.models import Folder, Message
 from app.resolver import ZoneResolver
 from app.runtime import Runtime
-from app.sources import Role
 from app.users.models import User
 from mailsite_ext.domains.service import ensure_mailbox
 from mailsite_ext.settings.service import store_settings
@@ -140,13 +138,3 @@ def octets_of(letter: seed.Letter, answers: str = "") -> bytes:
     if letter.has_attachment:
         message.add_attachment(b"%PDF-1.7", "application", "pdf", filename="spring-proof-2.pdf")
     return message.as_bytes()
-
-
-def home_of(db: Session) -> seed.Home:
-    """What was laid down, as the mirror has it."""
-    account = db.scalars(select(MailAccount)).one()
-    folders = {folder.role: folder for folder in db.scalars(select(Folder)) if folder.role}
-    inbox = folders[Role.INBOX]
-    subjects = [letter.subject for letter in seed.written(START)]
-    letters = [db.scalars(select(Message).where(Message.subject == subject)).one() for subject in subjects]
-    return seed.Home(account, inbox, folders[Role.ARCHIVE], folders[Role.TRASH], letters, seed.OLDER)

@@ -13,18 +13,21 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.accounts.models import MailAccount
 from app.actions.carry_out import refuse
 from app.actions.models import Action
 from app.actions.pending import pending_actions
 from app.bus import Bell, Topic
 from app.errors import ActionRefused
 from app.mirror.bodies import store_section
-from app.mirror.models import Message
+from app.mirror.models import Folder, Message
 from app.runtime import Runtime
+from app.sources import Role
 from mailsite_ext.storage.open import Storage
 from mailsite_ext.webmail.source import StorageSource
 from tests.browser import letters, seed
 from tests.browser.webmail import hosted
+from tests.conftest import START
 from tests.factories import make_message
 from tests.servers.engine import wait_for
 
@@ -33,6 +36,16 @@ MIXED = (
     b'("IMAGE" "PNG" ("NAME" "dot.png") "<dot@x>" NIL "BASE64" 96 NIL ("INLINE" ("FILENAME" "dot.png")) NIL NIL)'
     b' "RELATED" ("BOUNDARY" "b") NIL NIL NIL)'
 )
+
+
+def home_of(db: Session) -> seed.Home:
+    """What was laid down, as the mirror has it."""
+    account = db.scalars(select(MailAccount)).one()
+    folders = {folder.role: folder for folder in db.scalars(select(Folder)) if folder.role}
+    inbox = folders[Role.INBOX]
+    subjects = [letter.subject for letter in seed.written(START)]
+    letters = [db.scalars(select(Message).where(Message.subject == subject)).one() for subject in subjects]
+    return seed.Home(account, inbox, folders[Role.ARCHIVE], folders[Role.TRASH], letters, seed.OLDER)
 
 
 class Post(Protocol):
