@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import ActionRefused, ConnectionLost
 from app.mail_services.modes import Mode
-from mailsite_ext.importing import service, work
+from mailsite_ext.importing import records, service, work
 from mailsite_ext.importing.models import ImportState
 from tests.fake_messages import simple_message
 
@@ -78,7 +78,7 @@ def test_an_engine_that_died_before_it_could_say_so_leaves_one_copy(failed, monk
         raise Died
 
     with monkeypatch.context() as patched:
-        patched.setattr(work.Records, "came_at_last", die)
+        patched.setattr(records.Records, "came_at_last", die)
         with pytest.raises(Died):
             failed.run()
     failed.taken_over()
