@@ -12,7 +12,7 @@ from app.accounts.models import MailAccount
 from app.mail_services.modes import Mode
 from app.users import admin_service
 from app.users import service as users
-from app.users.models import User, UserRole, UserState
+from app.users.models import LinkPurpose, User, UserRole, UserState
 from mailsite_ext.domains import service
 from mailsite_ext.domains.directory import find_mailboxes
 from mailsite_ext.domains.models import Mailbox
@@ -58,7 +58,7 @@ def test_who_is_created_has_a_mailbox_and_gets_mail(db, hosting):
 def test_who_is_invited_has_one_once_they_took_up_the_invitation(db, hosting, admin):
     _user, token = admin_service.invite(db, "nora@example.org", "Nora", UserRole.USER, START)
     assert name_of(db, "nora@example.org") is None
-    users.take_link(db, users.LinkPurpose.INVITE, token, "a short sentence works", START)
+    users.take_link(db, LinkPurpose.INVITE, token, "a short sentence works", START)
     assert name_of(db, "nora@example.org") == "nora"
 
 

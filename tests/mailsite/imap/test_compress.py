@@ -5,6 +5,8 @@ from __future__ import annotations
 import tracemalloc
 import zlib
 from contextlib import ExitStack
+from socket import socket
+from typing import Any, cast
 
 import pytest
 
@@ -40,7 +42,7 @@ class Squeezed:
 
 
 @pytest.fixture
-def host(sql_storage, tmp_path, authority):
+def host(sql_storage, tmp_path, authority, monkeypatch):
     context = authority.issue().server_context()
     with imap_hosting(
         sql_storage,
@@ -53,7 +55,7 @@ def host(sql_storage, tmp_path, authority):
         limits=Limits(stop_grace_s=5),
     ) as running:
         opened, connect = ExitStack(), running.connect
-        running.connect = lambda name: opened.enter_context(connect(name))
+        monkeypatch.setattr(running, "connect", lambda name: opened.enter_context(connect(name)))
         with opened:
             yield running
 
@@ -72,8 +74,14 @@ def compressed(host, name: str = "imap", behind: bytes = b"") -> Client:
     squeezed = Squeezed(client.socket)
     client.say(b"b COMPRESS DEFLATE\r\n" + (squeezed.packed(behind) if behind else b""))
     assert client.hear().startswith("b OK")
-    client.socket = squeezed
+    client.socket = cast(socket, squeezed)
     return client
+
+
+def plain_of(client: Client) -> socket:
+    """The socket below the compression."""
+    found: socket = cast(Any, client.socket)._plain
+    return found
 
 
 def hear_until(client: Client, tag: str) -> list[str]:
@@ -125,14 +133,14 @@ def test_news_in_idle(host):
 @pytest.mark.parametrize("said", [b"plain words, no blocks\r\n", zlib.compress(b"c NOOP\r\n")])
 def test_what_is_not_compressed_ends_the_connection(host, said):
     client = compressed(host)
-    client.socket._plain.sendall(said)
+    plain_of(client).sendall(said)
     assert client.hear() == ""
 
 
 def test_a_stream_that_ends_ends_the_connection(host):
     client = compressed(host)
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    client.socket._plain.sendall(packer.compress(b"c NOOP\r\n") + packer.flush())
+    plain_of(client).sendall(packer.compress(b"c NOOP\r\n") + packer.flush())
     assert client.hear() == ""
 
 

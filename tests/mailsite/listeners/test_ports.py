@@ -52,7 +52,7 @@ def holder(locks, port):
 def free_port() -> int:
     with socket.socket() as made:
         made.bind(("127.0.0.1", 0))
-        return made.getsockname()[1]
+        return int(made.getsockname()[1])
 
 
 def test_processes_of_one_installation_share_and_another_installation_is_told(tmp_path):

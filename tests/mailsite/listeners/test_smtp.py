@@ -242,9 +242,7 @@ class Queue:
 
     def submit(self, arrival, recipients, content, fields) -> Future:
         assert arrival.origin.login == "alice"
-        self.taken.append(
-            (str(arrival.mail.sender), [str(one.recipient) for one in recipients], octets_of(content))
-        )
+        self.taken.append((str(arrival.mail.sender), [str(one.recipient) for one in recipients], octets_of(content)))
         done: Future = Future()
         done.set_result(None)
         return done

@@ -12,6 +12,7 @@ from app.mail_services.credentials import list_credentials
 from app.mail_services.modes import Mode
 from app.mirror.queries import folder_tree
 from mailsite_ext.domains import service
+from mailsite_ext.domains.sources import SOURCE
 from mailsite_ext.settings.service import store_settings
 from mailsite_ext.settings.values import Settings
 from tests.factories import make_account
@@ -25,7 +26,7 @@ def hosted(app, parts, db, alice, set_mode):
     db.commit()
     make_account(db, alice)
     service.ensure_mailbox(parts, db, alice)
-    return db.scalars(select(MailAccount).where(MailAccount.source == service.SOURCE)).one()
+    return db.scalars(select(MailAccount).where(MailAccount.source == SOURCE)).one()
 
 
 def test_it_comes_first_and_has_nothing_of_servers(hosted, alice, browser_of, db):
