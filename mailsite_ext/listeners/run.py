@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from mailsite_ext.imap.folder_maps import FolderMaps
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import imap, ports, smtp
 from mailsite_ext.listeners.exchange_log import ExchangeLog
-from mailsite_ext.listeners.serve import Handler, Peers, Server
+from mailsite_ext.listeners.peers import Peers
+from mailsite_ext.listeners.serve import Handler, Server
 from mailsite_ext.listeners.tls import CertificateFiles
 from mailsite_ext.listeners.turns import Turns
 from mailsite_ext.settings.certificate import load_certificate, tls_context
@@ -71,6 +72,10 @@ class Process:
     @property
     def spool_folder(self) -> Path:
         return self.parts.config.work_directory.absolute() / "mailsite" / "spool"
+
+    def peers(self, service: str) -> Peers:
+        """Those of all processes of the service on this machine."""
+        return Peers(self.limits, self.parts.config.work_directory.absolute() / "mailsite" / "peers" / service)
 
     def log(self, service: str) -> ExchangeLog | None:
         if not self.settings.log_mail:
@@ -175,8 +180,8 @@ async def _listen(
     process: Process, bound: Sequence[tuple[ListenerSpec, Sequence[socket.socket]]], *, is_imap: bool
 ) -> None:
     """Until SIGTERM or SIGINT; then what is under way is finished."""
-    peers, tls = Peers(process.limits), _certificate(process) if process.certificate.is_configured else None
-    with _handlers(process, is_imap=is_imap) as make:
+    tls = _certificate(process) if process.certificate.is_configured else None
+    with closing(process.peers("imap" if is_imap else "smtp")) as peers, _handlers(process, is_imap=is_imap) as make:
         servers = []
         for spec, sockets in bound:
             too_many = imap.TOO_MANY if is_imap else smtp.TOO_MANY

@@ -1,6 +1,6 @@
 """Connections, for SMTP and IMAP alike: bytes, TLS, time, limits.  What is said over them the handlers know.
 
-    server = Server(handle, limits, tls=certificates.context, too_many=b"421 …\r\n")
+    server = Server(handle, limits, peers=peers, tls=certificates.context, too_many=b"421 …\r\n")
     server.listen(sockets, implicit_tls=False)
     …
     await server.stop()
@@ -17,14 +17,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from socket import socket
 
 from app.extension_api import ConnectionLost, MailError, TimedOut
 from mailsite_ext.errors import Stopping, TooMuchBeforeLogin
 from mailsite_ext.limits import Limits
+from mailsite_ext.listeners.peers import Peers
 from mailsite_ext.listeners.tls import TlsLayer
 
 log = logging.getLogger(__name__)
@@ -38,36 +39,6 @@ _read_buffer = bytearray(READ_OCTETS)
 _read_view = memoryview(_read_buffer)
 
 Handler = Callable[["Connection"], Awaitable[None]]
-
-
-class Peers:
-    """Who is connected, over all listeners of a process: so many in all, so many from one address (IPv6: one /64)."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._by_network: Counter[str] = Counter()
-
-    def admit(self, peer: str) -> bool:
-        network = network_of(peer)
-        if self._by_network[network] >= self._limits.connections_per_address:
-            return False
-        if self._by_network.total() >= self._limits.connections:
-            return False
-        self._by_network[network] += 1
-        return True
-
-    def leave(self, peer: str) -> None:
-        network = network_of(peer)
-        self._by_network[network] -= 1
-        if self._by_network[network] <= 0:
-            del self._by_network[network]
-
-
-def network_of(peer: str) -> str:
-    """What one peer counts as: an IPv4 address, an IPv6 /64 (whoever has one has all of it)."""
-    if ip_address(peer).version == 4:
-        return peer
-    return str(ip_network(f"{peer}/64", strict=False))
 
 
 class Server:

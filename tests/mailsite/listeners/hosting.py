@@ -21,7 +21,8 @@ from mailsite_ext.errors import DomainNotAllowed, NotLocal
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import ports
 from mailsite_ext.listeners.exchange_log import ExchangeLog
-from mailsite_ext.listeners.serve import Peers, Server
+from mailsite_ext.listeners.peers import Peers
+from mailsite_ext.listeners.serve import Server
 from mailsite_ext.listeners.smtp import TOO_MANY, Reception
 from mailsite_ext.protocol.smtp_address import Address
 from mailsite_ext.settings.posture import ListenerRole, ListenerSpec, SignIn, TlsMode
@@ -210,7 +211,7 @@ def hosting(
     people, box = People(), Box()
     folder.mkdir(exist_ok=True)
     loop = asyncio.new_event_loop()
-    peers = Peers(limits)
+    peers = Peers(limits, folder.with_name(f"{folder.name}-peers"))
     servers, numbers = {}, {}
     for name in names:
         inbound = Inbound(box, "mx.example.org", posture, limits, trusts)

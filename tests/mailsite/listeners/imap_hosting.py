@@ -19,7 +19,8 @@ from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import ports
 from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.imap import TOO_MANY, Access
-from mailsite_ext.listeners.serve import Peers, Server
+from mailsite_ext.listeners.peers import Peers
+from mailsite_ext.listeners.serve import Server
 from mailsite_ext.listeners.turns import Turns
 from mailsite_ext.settings.posture import ListenerRole, SignIn, TlsMode
 from mailsite_ext.storage.bells import FolderBells
@@ -75,7 +76,7 @@ def imap_hosting(
     turns = Turns(threads, limits.imap_threads_per_mailbox)
     folder.mkdir(exist_ok=True)
     loop = asyncio.new_event_loop()
-    servers, numbers, peers = {}, {}, Peers(limits)
+    servers, numbers, peers = {}, {}, Peers(limits, folder.with_name(f"{folder.name}-peers"))
     for name in names or ("imap",):
         access = Access(SPECS[name], limits, storage, maps, bells, people, SystemClock(), folder, turns, log)
         servers[name] = Server(access.serve, limits, peers=peers, too_many=TOO_MANY, tls=context)
