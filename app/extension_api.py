@@ -74,6 +74,8 @@ from app.vault.keyring import server_secret
 from app.vault.secretbox import Vault
 
 if TYPE_CHECKING:
+    from app.accounts.addresses import GuardPolicy
+    from app.accounts.fetch import Bounds, guarded_get
     from app.accounts.forms import IdentityForm
     from app.accounts.models import Auth, Identity, MailAccount
     from app.accounts.service import (
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from app.engine.desk import Desk
     from app.extension_host import Host
     from app.machines.kinds import ServiceKind
+    from app.machines.service import running_settings
     from app.mirror.models import Folder as MirroredFolder
     from app.outbox.submitter import Envelope, MailSubmitter, Reply
     from app.users.settings_views import require_sign_in
@@ -115,6 +118,7 @@ __all__ = [
     "BadInput",
     "Base",
     "Bell",
+    "Bounds",
     "Bus",
     "Clock",
     "Config",
@@ -132,6 +136,7 @@ __all__ = [
     "FolderMissing",
     "FolderState",
     "FolderStatus",
+    "GuardPolicy",
     "Host",
     "Identity",
     "IdentityFields",
@@ -191,6 +196,7 @@ __all__ = [
     "file_size",
     "forget_attempt",
     "get_identity",
+    "guarded_get",
     "log_file",
     "put_identity_first",
     "record_failure",
@@ -198,6 +204,7 @@ __all__ = [
     "require_admin",
     "require_sign_in",
     "row_count",
+    "running_settings",
     "runtime",
     "save_identity",
     "server_secret",
@@ -212,9 +219,11 @@ __all__ = [
 _LOADED_LATER = {
     "AccountJob": "app.engine.account_jobs:AccountJob",
     "Auth": "app.accounts.models:Auth",
+    "Bounds": "app.accounts.fetch:Bounds",
     "Desk": "app.engine.desk:Desk",
     "Entry": "app.web.sections:Entry",
     "Envelope": "app.outbox.submitter:Envelope",
+    "GuardPolicy": "app.accounts.addresses:GuardPolicy",
     "Host": "app.extension_host:Host",
     "Identity": "app.accounts.models:Identity",
     "IdentityFields": "app.accounts.service:IdentityFields",
@@ -231,10 +240,12 @@ _LOADED_LATER = {
     "admin_side": "app.web.admin:side",
     "choices": "app.web.forms:choices",
     "file_size": "app.web.filters:file_size",
+    "guarded_get": "app.accounts.fetch:guarded_get",
     "get_identity": "app.accounts.service:get_identity",
     "put_identity_first": "app.accounts.service:put_identity_first",
     "remove_identity": "app.accounts.service:remove_identity",
     "save_identity": "app.accounts.service:save_identity",
+    "running_settings": "app.machines.service:running_settings",
     "require_admin": "app.web.admin:require_admin",
     "require_sign_in": "app.users.settings_views:require_sign_in",
     "settings_side": "app.users.settings_views:side",

@@ -125,6 +125,13 @@ def services_of(db: Session, machine_id: int) -> Sequence[MachineService]:
     return db.scalars(select(MachineService).where(MachineService.machine_id == machine_id)).all()
 
 
+def running_settings(db: Session, kind: str) -> Sequence[Mapping[str, str]]:
+    """With which settings each service of a kind runs, on any machine; one that is still stopping counts."""
+    runs = MachineService.state.not_in([ServiceState.STOPPED, ServiceState.FAILED])
+    found = db.scalars(select(MachineService.settings).where(MachineService.kind == kind, runs))
+    return [settings or {} for settings in found]
+
+
 class Hosted(NamedTuple):
     """A service that would run on in a mode without use for it."""
 

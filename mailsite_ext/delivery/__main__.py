@@ -34,6 +34,7 @@ from mailsite_ext.settings.service import load_settings
 from mailsite_ext.settings.values import Settings
 from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.open import open_storage
+from mailsite_ext.transport_security.policy_cache import PolicyCache, PolicyFetcher
 
 
 def main() -> None:
@@ -82,6 +83,7 @@ def _world(parts: Runtime, settings: Settings) -> World:
         ours=Ourselves(frozenset({host, *parts.config.host_names}), reaches_private=settings.test_mode),
         shuffle=lambda hosts: chance.sample(hosts, len(hosts)),
         chance=chance.random,
+        policy_of=PolicyCache(parts, PolicyFetcher(parts, settings.test_mode)).policy_of,
     )
 
 
