@@ -14,6 +14,7 @@ def register(host: Host) -> None:
     from mailsite_ext.domains import register_domains
     from mailsite_ext.importing import register_importing
     from mailsite_ext.settings import register_settings
+    from mailsite_ext.transport_security import register_transport_security
     from mailsite_ext.webmail.register import register_webmail
 
     host.add_migrations("mailsite")
@@ -22,3 +23,4 @@ def register(host: Host) -> None:
     register_commands(host)
     register_webmail(host)
     register_importing(host)
+    register_transport_security(host)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mailsite_ext.settings.values import Posture
@@ -16,7 +16,7 @@ _MODES = {Posture.ALLOW: Mode.NONE, Posture.SPAM: Mode.TESTING, Posture.REQUIRE:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was served last: senders may keep it until `until`."""
+    """What was served last; senders may hold a policy that is not `none` until `until`."""
 
     mode: Mode
     until: datetime
@@ -46,6 +46,6 @@ def policy_to_serve(mode: Mode, host: str, last: Published | None, now: datetime
 
 def published(mode: Mode, last: Published | None, now: datetime) -> Published | None:
     """What to remember after serving; `none` does not prolong itself."""
-    if mode is Mode.NONE:
-        return last
-    return Published(mode, now + timedelta(seconds=MAX_AGE_S))
+    if mode is not Mode.NONE:
+        return Published(mode, now + timedelta(seconds=MAX_AGE_S))
+    return replace(last, mode=Mode.NONE) if last is not None else None

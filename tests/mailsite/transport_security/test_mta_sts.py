@@ -145,6 +145,9 @@ def test_a_policy_is_withdrawn_by_none_for_as_long_as_it_may_be_kept():
     )
     later = NOW + timedelta(seconds=MAX_AGE_S - 1)
     assert policy_to_serve(Mode.NONE, "mx.example.org", last, later) == Policy(Mode.NONE, (), MAX_AGE_S)
-    assert published(Mode.NONE, last, later) == last, "it does not prolong itself"
+    withdrawn = published(Mode.NONE, last, later)
+    assert withdrawn == Published(Mode.NONE, last.until), "it does not prolong itself"
+    assert policy_to_serve(Mode.NONE, "mx.example.org", withdrawn, later) == Policy(Mode.NONE, (), MAX_AGE_S)
+    assert mode_to_publish(Posture.ALLOW, [], withdrawn.mode) is Mode.NONE, "what was withdrawn stays so"
     assert policy_to_serve(Mode.NONE, "mx.example.org", last, NOW + timedelta(seconds=MAX_AGE_S)) is None
     assert policy_to_serve(Mode.NONE, "mx.example.org", None, NOW) is None
