@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from flask.cli import AppGroup
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 
 from app.extension_api import Host, ServiceKind, Switches
 from mailsite_ext.settings.fingerprint import delivery_fingerprint, imap_fingerprint, setting_title, smtp_fingerprint
+from mailsite_ext.settings.service import load_settings
 from mailsite_ext.storage.cli import COMMANDS
 
 commands = AppGroup("mailsite", help="Hosted mail.")
@@ -24,11 +26,16 @@ def _hosting(switches: Switches) -> bool:
     return switches.hosting
 
 
+def _processes(db: Session) -> int:
+    return load_settings(db).listener_processes
+
+
 SMTP_SERVICE = ServiceKind(
     name="smtp",
     title=lambda: str(_("SMTP listener")),
     runs=_hosting,
     command=listener_command("smtp"),
+    processes=_processes,
     settings_fingerprint=smtp_fingerprint,
     setting_title=setting_title,
 )
@@ -37,6 +44,7 @@ IMAP_SERVICE = ServiceKind(
     title=lambda: str(_("IMAP listener")),
     runs=_hosting,
     command=listener_command("imap"),
+    processes=_processes,
     settings_fingerprint=imap_fingerprint,
     setting_title=setting_title,
 )

@@ -165,16 +165,21 @@ class Agent:
             orders = rows.find_orders(db, self.machine_id)
             switches = SWITCHES[current_mode(db)]
             is_elsewhere = rows.is_mail_elsewhere(db, self.here.work_uuid)
-        self._wanted = {
-            name: Wanted(
-                order.running,
-                order.generation,
-                self.kinds[name].processes,
-                self.kinds[name].runs(switches) and not (is_elsewhere and self.kinds[name].keeps_mail),
-            )
-            for name, order in orders.items()
-            if name in self._own_kinds()
-        }
+            self._wanted = {
+                name: Wanted(
+                    order.running,
+                    order.generation,
+                    self._processes(db, self.kinds[name], order),
+                    self.kinds[name].runs(switches) and not (is_elsewhere and self.kinds[name].keeps_mail),
+                )
+                for name, order in orders.items()
+                if name in self._own_kinds()
+            }
+
+    def _processes(self, db: Session, kind: ServiceKind, order: rows.Order) -> int:
+        """As many as there were to be when it was last started: a setting that changes touches nothing that runs."""
+        before = self._wanted.get(kind.name)
+        return before.processes if before and before.generation == order.generation else kind.processes(db)
 
     # What is
 

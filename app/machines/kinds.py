@@ -15,6 +15,10 @@ def _nothing(_db: Session) -> Mapping[str, str]:
     return {}
 
 
+def _one(_db: Session) -> int:
+    return 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceKind:
     """One kind.  `name` stands in rows, addresses and file names: letters, digits and hyphens.
@@ -23,14 +27,14 @@ class ServiceKind:
     since any machine compares, in no language, since agents have none, and no secrets, since they are shown.
     `setting_title` turns such a name into the words of the form.  `runs`: the modes in which it may be started.
     `keeps_mail`: it works on what lies in the work directory, so it runs only where that is.
-    Without a `command` no agent starts it.
+    Without a `command` no agent starts it; `processes`: how many of it a start brings.
     """
 
     name: str
     title: Callable[[], str]
     runs: Callable[[Switches], bool]
     command: Sequence[str] = ()
-    processes: int = 1
+    processes: Callable[[Session], int] = _one
     settings_fingerprint: Callable[[Session], Mapping[str, str]] = _nothing
     setting_title: Callable[[str], str] = str
     keeps_mail: bool = True

@@ -10,8 +10,9 @@ from mailsite_ext.settings.forms import SettingsForm, stored_values
 from mailsite_ext.settings.service import load_settings
 
 SHARED = ("domains", "storage_engine", "starttls", "expose", "posture", "log_mail", "test_mode")
-SMTP = (*SHARED, "smtp_port", "smtps_port", "fallback_port")
-IMAP = (*SHARED, "imap_port", "imaps_port")
+LISTENERS = (*SHARED, "listener_processes")
+SMTP = (*LISTENERS, "smtp_port", "smtps_port", "fallback_port")
+IMAP = (*LISTENERS, "imap_port", "imaps_port")
 DELIVERY = ("domains", "storage_engine", "posture", "test_mode")
 
 

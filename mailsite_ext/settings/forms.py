@@ -12,6 +12,7 @@ from app.extension_api import choices, text_of, tidy
 from mailsite_ext.settings.values import Posture, Settings, StorageKind
 
 PREFIX = "mailsite"
+MAX_PROCESSES = 16
 SECURE = ("smtps_port", "imaps_port", "starttls", "posture")
 """Fields that mean nothing without a certificate (O13)."""
 
@@ -20,6 +21,12 @@ def is_port(_form: Form, field: Field) -> None:
     typed = text_of(field)
     if not (typed.isascii() and typed.isdecimal() and len(typed) <= 5 and 0 < int(typed) < 65_536):
         raise ValidationError(_("“%(typed)s” is not a port. Write a number from 1 to 65535.", typed=typed[:20]))
+
+
+def is_count(_form: Form, field: Field) -> None:
+    typed = text_of(field)
+    if not (typed.isascii() and typed.isdecimal() and len(typed) <= 2 and 0 < int(typed) <= MAX_PROCESSES):
+        raise ValidationError(_("Write a number from 1 to %(most)s.", most=MAX_PROCESSES))
 
 
 def port_field(label: str) -> StringField:
@@ -41,20 +48,25 @@ class SettingsForm(Form):
     log_mail = BooleanField(_("Log mail"))
     test_mode = BooleanField(_("Test mail mode"))
     fallback_port = port_field(_("Test mode fallback port"))
+    listener_processes = StringField(_("Processes of each listener"), [is_count], filters=[tidy])
+
+
+def is_number(name: str) -> bool:
+    return name.endswith("_port") or name == "listener_processes"
 
 
 def stored_values(settings: Settings) -> dict[str, Any]:
     """What the fields of a form show of stored settings."""
     values: dict[str, Any] = {name: getattr(settings, name) for name in Settings.__dataclass_fields__}
-    ports = {name: str(value) for name, value in values.items() if name.endswith("_port")}
-    return {**values, **ports, "domains": ", ".join(settings.domains)}
+    numbers = {name: str(value) for name, value in values.items() if is_number(name)}
+    return {**values, **numbers, "domains": ", ".join(settings.domains)}
 
 
 def typed_values(form: SettingsForm) -> dict[str, Any]:
     """What the fields of a valid form come to, but for the domains."""
     values = {name: data for name, data in form.data.items() if name not in ("domains", "expose_anyway")}
-    ports = {name: int(data) for name, data in values.items() if name.endswith("_port")}
+    numbers = {name: int(data) for name, data in values.items() if is_number(name)}
     kinds: dict[str, Any] = {"storage_engine": StorageKind(values["storage_engine"])}
     if "posture" in values:
         kinds["posture"] = Posture(values["posture"])
-    return {**values, **ports, **kinds}
+    return {**values, **numbers, **kinds}

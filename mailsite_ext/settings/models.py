@@ -28,3 +28,4 @@ class MailsiteSettings(Base):
     log_mail: Mapped[bool]
     test_mode: Mapped[bool]
     fallback_port: Mapped[int]
+    listener_processes: Mapped[int] = mapped_column(default=1, server_default="1")

@@ -38,6 +38,7 @@ class Settings:
     log_mail: bool = False  # O14
     test_mode: bool = False  # O15
     fallback_port: int = 2525  # O16
+    listener_processes: int = 1  # of SMTP, and as many of IMAP
 
     @property
     def hosted_domains(self) -> tuple[str, ...]:

@@ -62,12 +62,13 @@ def test_everything_typed_is_kept(ada, db):
         "mailsite-smtp_port": "26", "mailsite-smtps_port": "26", "mailsite-imap_port": "144",
         "mailsite-imaps_port": "994", "mailsite-starttls": "on", "mailsite-expose": "on", "mailsite-posture": "require",
         "mailsite-enforce_dmarc": "on", "mailsite-log_mail": "on", "mailsite-fallback_port": "2626",
+        "mailsite-listener_processes": "4",
     }  # fmt: skip
     assert ada.post(URL, data=form).status_code == 303
     assert stored(db) == Settings(
         storage_engine=StorageKind.SQL, domains=("xn--bcher-kva.example", "example.org"), smtp_port=26, smtps_port=26,
         imap_port=144, imaps_port=994, starttls=True, expose=True, enforce_dmarc=True, posture=Posture.REQUIRE,
-        log_mail=True, test_mode=False, fallback_port=2626,
+        log_mail=True, test_mode=False, fallback_port=2626, listener_processes=4,
     )  # fmt: skip
     assert current_mode(db) is Mode.BOTH
     page = ada.get(URL).text
@@ -87,6 +88,9 @@ def test_everything_typed_is_kept(ada, db):
         ({"mailsite-imaps_port": "٩٩٣"}, "imaps_port", "is not a port"),
         ({"mailsite-imaps_port": ""}, "imaps_port", "is not a port"),
         ({"mailsite-fallback_port": "-1"}, "fallback_port", "is not a port"),
+        ({"mailsite-listener_processes": "0"}, "listener_processes", "Write a number from 1 to 16"),
+        ({"mailsite-listener_processes": "17"}, "listener_processes", "Write a number from 1 to 16"),
+        ({"mailsite-listener_processes": "²"}, "listener_processes", "Write a number from 1 to 16"),
         ({"mailsite-smtps_port": "25"}, "smtps_port", "This is the SMTP port too"),
         ({"mailsite-imap_port": "993"}, "imaps_port", "This is the IMAP port too"),
     ],

@@ -68,12 +68,19 @@ def test_a_restart_is_another_process(make_agent):
 
 
 def test_as_many_processes_as_the_kind_wants(make_agent):
-    hand = make_agent(kind(processes=2))
-    hand.want()
+    wanted = [2]
+    hand = make_agent(kind(processes=lambda _db: wanted[0]))
+    hand.want(again=True)
     hand.until(lambda: hand.is_in("running"))
     pids = [int(one) for one in hand.row().pids.split(", ")]
     assert len(set(pids)) == 2
     assert all(map(is_running, pids))
+    wanted[0] = 3
+    beat = hand.machine().heartbeat_at
+    hand.until(lambda: hand.machine().heartbeat_at > beat, "another look")
+    assert hand.row().pids == ", ".join(map(str, pids))  # as it was started
+    hand.want(again=True)
+    hand.until(lambda: hand.row().pids.count(",") == 2 and hand.is_in("running"), "three")
 
 
 @pytest.mark.parametrize(("script", "status", "words"), [
