@@ -1,17 +1,18 @@
-"""DNS, passed in: *no answer* and *no record* are different results, and answers carry the authenticated-data bit."""
+"""DNS, passed in: *no answer* and *no record* are different results, and answers carry the authenticated-data bit.
+
+dnspython is imported with the first question: many processes never ask one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
-import dns.exception
-import dns.flags
-import dns.name
-import dns.rdatatype
-import dns.resolver
+if TYPE_CHECKING:
+    from dns.resolver import Resolver as StubResolver
 
 
 class Outcome(StrEnum):
@@ -40,14 +41,27 @@ class DnsResolver:
     """dnspython's stub resolver; `name_server` is "address" or "address:port", empty for the system's."""
 
     def __init__(self, name_server: str = "") -> None:
-        self._resolver = dns.resolver.Resolver(configure=not name_server)
+        self._name_server = name_server
+
+    @cached_property
+    def _resolver(self) -> StubResolver:
+        import dns.flags
+        import dns.resolver
+
+        name_server = self._name_server
+        made = dns.resolver.Resolver(configure=not name_server)
         if name_server:
             host, _, port = name_server.rpartition(":") if name_server.count(":") == 1 else (name_server, "", "53")
-            self._resolver.nameservers = [host]
-            self._resolver.port = int(port)
-        self._resolver.use_edns(0, dns.flags.DO, 1232)
+            made.nameservers = [host]
+            made.port = int(port)
+        made.use_edns(0, dns.flags.DO, 1232)
+        return made
 
     def lookup(self, name: str, record_type: str, *, timeout_s: float = 5.0) -> Answer:
+        import dns.exception
+        import dns.flags
+        import dns.resolver
+
         try:
             found = self._resolver.resolve(name, record_type, lifetime=timeout_s, search=False)
         except dns.resolver.NXDOMAIN:

@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import uuid4
 
-from flask_login import UserMixin
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -25,7 +24,7 @@ class UserState(StrEnum):
     DISABLED = "disabled"
 
 
-class User(UserMixin, Base):  # type: ignore[misc]  # flask-login has no types
+class User(Base):
     """Someone who signs in; everything of theirs hangs on this row."""
 
     __tablename__ = "user"
@@ -51,6 +50,8 @@ class User(UserMixin, Base):  # type: ignore[misc]  # flask-login has no types
     mark_read_after_s: Mapped[int] = mapped_column(default=0)  # -1: never by itself
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
+    is_active = is_authenticated = True  # what flask-login asks; its mixin would bring Flask into every process
+    is_anonymous = False
     session_token = ""
     """The token this person's request came with; what the cookie holds (see sessions.py)."""
 

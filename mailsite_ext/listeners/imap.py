@@ -47,7 +47,6 @@ from mailsite_ext.storage.first_use import ensure_mailbox
 T = TypeVar("T")
 News: TypeAlias = Callable[[Account], Iterator[bytes]]
 
-TOO_MANY = b"* BYE [UNAVAILABLE] too many connections, try later\r\n"
 LOOK_S = 30.0  # how often IDLE looks by itself: bells may be lost
 GO_ON = b"+ go on\r\n"
 

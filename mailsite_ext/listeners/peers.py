@@ -19,6 +19,11 @@ from pathlib import Path
 from mailsite_ext.errors import CannotBind
 from mailsite_ext.limits import Limits
 
+TOO_MANY = {
+    "imap": b"* BYE [UNAVAILABLE] too many connections, try later\r\n",
+    "smtp": b"421 4.7.0 too many connections, try later\r\n",
+}
+"""What is said to who is turned away."""
 FREE = 0
 SEATS = range(1, 256)  # a seat is an octet
 NETWORK_OCTETS = 16

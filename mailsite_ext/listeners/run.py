@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.extension_api import Config, MailError, MailLog, Runtime, Way, log_file, tell_failure, tell_ready
-from mailsite_ext.delivery.inbound import Inbound
-from mailsite_ext.delivery.outbound import DeliveryQueue
 from mailsite_ext.delivery.spool import sweep
 from mailsite_ext.domains.directory import Directory, Hosted
 from mailsite_ext.domains.logins import Logins
@@ -23,9 +21,9 @@ from mailsite_ext.domains.newcomers import make_mailboxes
 from mailsite_ext.errors import CannotBind
 from mailsite_ext.imap.folder_maps import FolderMaps
 from mailsite_ext.limits import Limits
-from mailsite_ext.listeners import imap, ports, smtp
+from mailsite_ext.listeners import imap, ports
 from mailsite_ext.listeners.exchange_log import ExchangeLog
-from mailsite_ext.listeners.peers import Peers
+from mailsite_ext.listeners.peers import TOO_MANY, Peers
 from mailsite_ext.listeners.serve import Handler, Server
 from mailsite_ext.listeners.tls import CertificateFiles
 from mailsite_ext.listeners.turns import Turns
@@ -83,8 +81,12 @@ class Process:
         return ExchangeLog(MailLog(log_file(self.parts.config, "mail")), self.parts.clock, service)
 
     def smtp_handler(self, spec: ListenerSpec) -> Handler:
+        from mailsite_ext.delivery.inbound import Inbound  # these bring DKIM and cryptography, 8 MiB that IMAP spares
+        from mailsite_ext.delivery.outbound import DeliveryQueue
+        from mailsite_ext.listeners.smtp import Reception
+
         posture = effective_posture(self.settings, self.certificate)
-        return smtp.Reception(
+        return Reception(
             spec=spec,
             host=self.host,
             limits=self.limits,
@@ -181,11 +183,11 @@ async def _listen(
 ) -> None:
     """Until SIGTERM or SIGINT; then what is under way is finished."""
     tls = _certificate(process) if process.certificate.is_configured else None
-    with closing(process.peers("imap" if is_imap else "smtp")) as peers, _handlers(process, is_imap=is_imap) as make:
+    service = "imap" if is_imap else "smtp"
+    with closing(process.peers(service)) as peers, _handlers(process, is_imap=is_imap) as make:
         servers = []
         for spec, sockets in bound:
-            too_many = imap.TOO_MANY if is_imap else smtp.TOO_MANY
-            server = Server(make(spec), process.limits, peers=peers, too_many=too_many, tls=tls)
+            server = Server(make(spec), process.limits, peers=peers, too_many=TOO_MANY[service], tls=tls)
             await server.listen(sockets, implicit_tls=spec.tls is TlsMode.IMPLICIT)
             servers.append(server)
         tell_ready([_name(each) for _spec, sockets in bound for each in sockets])

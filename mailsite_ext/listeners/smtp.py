@@ -58,7 +58,6 @@ from mailsite_ext.storage.values import Content
 
 log = logging.getLogger(__name__)
 
-TOO_MANY = b"421 4.7.0 too many connections, try later\r\n"
 UNSENT_REPLIES = 16 * 1024
 
 _SIMPLE: dict[type[Event], Reply] = {

@@ -21,9 +21,9 @@ from mailsite_ext.errors import DomainNotAllowed, NotLocal
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import ports
 from mailsite_ext.listeners.exchange_log import ExchangeLog
-from mailsite_ext.listeners.peers import Peers
+from mailsite_ext.listeners.peers import TOO_MANY, Peers
 from mailsite_ext.listeners.serve import Server
-from mailsite_ext.listeners.smtp import TOO_MANY, Reception
+from mailsite_ext.listeners.smtp import Reception
 from mailsite_ext.protocol.smtp_address import Address
 from mailsite_ext.settings.posture import ListenerRole, ListenerSpec, SignIn, TlsMode
 from mailsite_ext.settings.values import Posture
@@ -228,7 +228,7 @@ def hosting(
             outbound=outbound,
             log=log,
         )
-        servers[name] = Server(reception.serve, limits, peers=peers, too_many=TOO_MANY, tls=context)
+        servers[name] = Server(reception.serve, limits, peers=peers, too_many=TOO_MANY["smtp"], tls=context)
         sockets = ports.bind(("127.0.0.1",), 0)
         numbers[name] = sockets[0].getsockname()[1]
         implicit = SPECS[name].tls is TlsMode.IMPLICIT

@@ -18,8 +18,8 @@ from mailsite_ext.imap.folder_maps import FolderMaps
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import ports
 from mailsite_ext.listeners.exchange_log import ExchangeLog
-from mailsite_ext.listeners.imap import TOO_MANY, Access
-from mailsite_ext.listeners.peers import Peers
+from mailsite_ext.listeners.imap import Access
+from mailsite_ext.listeners.peers import TOO_MANY, Peers
 from mailsite_ext.listeners.serve import Server
 from mailsite_ext.listeners.turns import Turns
 from mailsite_ext.settings.posture import ListenerRole, SignIn, TlsMode
@@ -79,7 +79,7 @@ def imap_hosting(
     servers, numbers, peers = {}, {}, Peers(limits, folder.with_name(f"{folder.name}-peers"))
     for name in names or ("imap",):
         access = Access(SPECS[name], limits, storage, maps, bells, people, SystemClock(), folder, turns, log)
-        servers[name] = Server(access.serve, limits, peers=peers, too_many=TOO_MANY, tls=context)
+        servers[name] = Server(access.serve, limits, peers=peers, too_many=TOO_MANY["imap"], tls=context)
         sockets = ports.bind(("127.0.0.1",), 0)
         numbers[name] = sockets[0].getsockname()[1]
         loop.run_until_complete(servers[name].listen(sockets, implicit_tls=SPECS[name].tls is TlsMode.IMPLICIT))

@@ -6,7 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGES = ("app.application", "app.web.admin", "app.users.settings_views", "psycopg", "urllib3", "nh3", "alembic")
+PAGES = (
+    "flask",
+    "werkzeug",
+    "jinja2",
+    "flask_login",
+    "dns",
+    "cryptography",
+    "psycopg",
+    "urllib3",
+    "nh3",
+    "alembic",
+    "app.application",
+)
 LOOK = f"import sys, mailsite_ext.listeners.run; print(*[name for name in {PAGES!r} if name in sys.modules])"
 
 

@@ -16,9 +16,9 @@ from mailsite_ext.domains.directory import Directory
 from mailsite_ext.domains.logins import Logins
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import ports
-from mailsite_ext.listeners.peers import Peers
+from mailsite_ext.listeners.peers import TOO_MANY, Peers
 from mailsite_ext.listeners.serve import Server
-from mailsite_ext.listeners.smtp import TOO_MANY, Reception
+from mailsite_ext.listeners.smtp import Reception
 from mailsite_ext.settings.service import store_settings
 from mailsite_ext.settings.values import Posture, Settings, StorageKind
 from mailsite_ext.storage.open import new_storage
@@ -70,7 +70,7 @@ def port(parts, storage, people, clock, tmp_path):
         spool_folder=tmp_path / "spool",
     )
     loop = asyncio.new_event_loop()
-    server = Server(reception.serve, limits, peers=Peers(limits, tmp_path / "peers"), too_many=TOO_MANY)
+    server = Server(reception.serve, limits, peers=Peers(limits, tmp_path / "peers"), too_many=TOO_MANY["smtp"])
     sockets = ports.bind(("127.0.0.1",), 0)
     loop.run_until_complete(server.listen(sockets, implicit_tls=False))
     thread = threading.Thread(target=loop.run_forever)
