@@ -90,8 +90,10 @@ if TYPE_CHECKING:
     from app.engine.account_jobs import AccountJob
     from app.engine.desk import Desk
     from app.extension_host import Host
+    from app.machines.identity import this_machine
     from app.machines.kinds import ServiceKind
-    from app.machines.service import running_settings
+    from app.machines.rows import is_mail_elsewhere
+    from app.machines.service import running_addresses, running_settings
     from app.mirror.models import Folder as MirroredFolder
     from app.outbox.submitter import Envelope, MailSubmitter, Reply
     from app.users.settings_views import require_sign_in
@@ -197,6 +199,7 @@ __all__ = [
     "forget_attempt",
     "get_identity",
     "guarded_get",
+    "is_mail_elsewhere",
     "log_file",
     "put_identity_first",
     "record_failure",
@@ -204,6 +207,7 @@ __all__ = [
     "require_admin",
     "require_sign_in",
     "row_count",
+    "running_addresses",
     "running_settings",
     "runtime",
     "save_identity",
@@ -213,6 +217,7 @@ __all__ = [
     "tell_failure",
     "tell_ready",
     "text_of",
+    "this_machine",
     "tidy",
 ]
 
@@ -245,11 +250,14 @@ _LOADED_LATER = {
     "put_identity_first": "app.accounts.service:put_identity_first",
     "remove_identity": "app.accounts.service:remove_identity",
     "save_identity": "app.accounts.service:save_identity",
+    "is_mail_elsewhere": "app.machines.rows:is_mail_elsewhere",
+    "running_addresses": "app.machines.service:running_addresses",
     "running_settings": "app.machines.service:running_settings",
     "require_admin": "app.web.admin:require_admin",
     "require_sign_in": "app.users.settings_views:require_sign_in",
     "settings_side": "app.users.settings_views:side",
     "text_of": "app.web.forms:text_of",
+    "this_machine": "app.machines.identity:this_machine",
     "tidy": "app.web.forms:tidy",
 }
 """Where they are, as module:name."""

@@ -25,6 +25,7 @@ from app.mail_services.service import current_mode
 from app.runtime import Runtime
 
 UP = (ServiceState.STARTING, ServiceState.RUNNING)
+RUNS = MachineService.state.not_in([ServiceState.STOPPED, ServiceState.FAILED])
 
 
 class WhyNot(StrEnum):
@@ -127,9 +128,15 @@ def services_of(db: Session, machine_id: int) -> Sequence[MachineService]:
 
 def running_settings(db: Session, kind: str) -> Sequence[Mapping[str, str]]:
     """With which settings each service of a kind runs, on any machine; one that is still stopping counts."""
-    runs = MachineService.state.not_in([ServiceState.STOPPED, ServiceState.FAILED])
-    found = db.scalars(select(MachineService.settings).where(MachineService.kind == kind, runs))
+    found = db.scalars(select(MachineService.settings).where(MachineService.kind == kind, RUNS))
     return [settings or {} for settings in found]
+
+
+def running_addresses(db: Session, kind: str) -> Sequence[str]:
+    """From which addresses the machines speak to the world that a service of the kind runs on."""
+    machines = select(Machine.addresses).join(MachineService, MachineService.machine_id == Machine.id)
+    found = db.scalars(machines.where(MachineService.kind == kind, RUNS).order_by(Machine.id))
+    return [text.strip() for listed in found for text in listed.split(",") if text.strip()]
 
 
 class Hosted(NamedTuple):

@@ -43,7 +43,7 @@ def find_own_policy(parts: Runtime, db: Session, domain: str, *, remember: bool 
 
 
 def mail_host(parts: Runtime, certificate: Certificate, domain: str) -> str:
-    """The server that takes a domain's mail: a name its certificate covers, or senders must refuse it (RFC 8461 §4.2)."""
+    """The server that takes a domain's mail: a name its certificate covers, or senders refuse it (RFC 8461 §4.2)."""
     return host_name(certificate, urlsplit(parts.config.public_url).hostname or "", domain)
 
 

@@ -173,6 +173,11 @@ NO_ID = {
     "/reset/<token>": "the token is the right: tests/webmail/users/test_links.py",
     "/admin/oauth/<provider>": "a provider is nobody's; admins only",
     "/admin/machines/log/<kind>": "a kind of service is nobody's; admins only: tests/webmail/machines/test_pages.py",
+    "/admin/dns/<domain>": "a domain of this installation; admins only: tests/mailsite/dns_advice",
+    "/admin/dns/<domain>/zone": "a domain of this installation; admins only: tests/mailsite/dns_advice",
+    "/admin/dns/<domain>/keys": "a domain of this installation; admins only: tests/mailsite/dns_advice",
+    "/admin/dns/<domain>/keys/switch": "a domain of this installation; admins only: tests/mailsite/dns_advice",
+    "/admin/dns/<domain>/keys/<selector>/retire": "a domain of this installation; admins only: tests/mailsite/dns_advice",
     "/mail/oauth/<provider>/callback": "bound to the session by its state: tests/webmail/accounts",
 }
 
