@@ -54,7 +54,7 @@ class Zone:
 
 
 @contextmanager
-def serve(zone: Zone) -> Iterator[str]:
+def serve(zone: Zone, address: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator[str]:
     """Answer for `zone` until the block is left; the value is what NAME_SERVER takes."""
 
     class OverUdp(socketserver.BaseRequestHandler):
@@ -70,13 +70,13 @@ def serve(zone: Zone) -> Iterator[str]:
                 wire = reply.to_wire(max_size=65_535)
                 self.wfile.write(len(wire).to_bytes(2, "big") + wire)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OverTcp) as tcp:
+    with socketserver.ThreadingTCPServer(address, OverTcp) as tcp:
         tcp.daemon_threads = True
         with socketserver.ThreadingUDPServer(tcp.server_address, OverUdp) as udp:
             for server in (tcp, udp):
                 threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
             try:
-                yield f"127.0.0.1:{tcp.server_address[1]}"
+                yield f"{address[0]}:{tcp.server_address[1]}"
             finally:
                 tcp.shutdown()
                 udp.shutdown()

@@ -38,7 +38,7 @@ class Peer:
 
 
 @contextmanager
-def serving(peer: Peer) -> Iterator[Peer]:
+def serving(peer: Peer, address: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator[Peer]:
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             peer.connections += 1
@@ -49,7 +49,7 @@ def serving(peer: Peer) -> Iterator[Peer]:
         daemon_threads = True
         block_on_close = False
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server(address, Handler) as server:
         peer.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
