@@ -67,11 +67,11 @@ class Installation:
     settings: Settings
 
     @contextmanager
-    def running(self, service: str, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
+    def running(self, service: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
         """One more process of the listener, once it has told that it listens; ended by SIGTERM."""
         read, told = os.pipe()
-        command = [sys.executable, "-m", "mailsite_ext.listeners", service]
-        more = environment(self.config, **{child.STATUS_FD: str(told)}, **environ)
+        command = command or (sys.executable, "-m", "mailsite_ext.listeners", service)
+        more = environment(self.config, **{child.STATUS_FD: str(told)})
         with open(read, "rb") as status, subprocess.Popen(command, cwd=ROOT, env=more, pass_fds=[told]) as process:
             os.close(told)
             try:

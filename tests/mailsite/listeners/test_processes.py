@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import ExitStack
 
@@ -52,3 +53,20 @@ def test_a_change_through_one_process_reaches_idle_in_the_other(installation, tw
     began = time.monotonic()
     here.hear(b"1 EXISTS")
     assert time.monotonic() - began <= SOON_S  # it looks by itself only every 30 s
+
+
+PARENT = """
+import os, socket, sys
+bound = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+os.dup2(bound.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.executable, [sys.executable, "-m", "mailsite_ext.listeners", "imap"])
+"""
+
+
+def test_a_socket_handed_over_is_listened_on(installation, connect):
+    """As systemd does it; the parent's socket is not shared, so binding it once more would fail."""
+    port = installation.settings.imap_port
+    with installation.running("imap", sys.executable, "-c", PARENT, str(port)):
+        connect(port).sign_in().ask("b SELECT INBOX", b"b OK")
