@@ -1,21 +1,22 @@
 """A message's body → blobs and back: kept whole, or in segments where it has parts that may recur elsewhere (O2).
 
-Its location is the digest of its one blob; or, where it was cut, "+" and the digest of the whole: then
-`mailsite_segment` says from which blobs it is put together.
+Its location is the digest of its one blob; or, where it was cut or packed with others, "+" and the digest of the whole:
+then `mailsite_segment` says from which blobs it is put together.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from app.extension_api import MailError
 from mailsite_ext.protocol.mime_scan import Octets
+from mailsite_ext.storage.blob_packs import PACKED_OCTETS, Packs, pack
 from mailsite_ext.storage.blobs import BlobStore, Segment, Span, digest_of, pieces_of, spans_of
 from mailsite_ext.storage.catalogue_sql import Link
 from mailsite_ext.storage.facts import Facts, mapped, read_facts
@@ -47,14 +48,20 @@ class _CutBody:
     blobs: Mapping[str, bytes]
 
 
-def store_bodies(blobs: BlobStore, threads: Threads, bodies: Sequence[bytes | Path]) -> list[StoredBody | MailError]:
-    """As `store_body` each, in order, or why it could not be stored.
+Used = Callable[[Sequence[str]], set[str]]
+"""Which of these locations rows know."""
+
+
+def store_bodies(
+    blobs: BlobStore, threads: Threads, bodies: Sequence[bytes | Path], used: Used
+) -> list[StoredBody | MailError]:
+    """As `store_body` each, small ones packed, in order, or why it could not be stored.
 
     What lies in files is read in threads; of what is in memory only the fsyncs are waited for there: to share Python's
     work between threads costs more than it brings.
     """
     large = iter(threads.run(partial(store_body, blobs), [body for body in bodies if isinstance(body, Path)]))
-    cut = [_cut_body(body) if isinstance(body, bytes) else None for body in bodies]
+    cut = _packed(blobs, [_cut_body(body) if isinstance(body, bytes) else None for body in bodies], used)
     put = blobs.put_all({digest: data for one in cut if one for digest, data in one.blobs.items()}, threads)
     return [_stored(one, put) if one else next(large) for one in cut]
 
@@ -70,6 +77,27 @@ def _cut_body(data: bytes) -> _CutBody:
     named = [(sha256(piece).hexdigest(), piece) for piece in [rest, *shared]]
     segments = _segments(spans, named[0][0], iter([digest for digest, _piece in named[1:]]))
     return _CutBody(facts, len(data), CUT + facts.digest.hex(), segments, dict(named))
+
+
+def _packed(blobs: BlobStore, bodies: Sequence[_CutBody | None], used: Used) -> list[_CutBody | None]:
+    """Small bodies nobody had yet, in packs.  Others are blobs of their own: then bytes that were lost come back."""
+    small = {
+        body.location: body.blobs[body.location]
+        for body in bodies
+        if body and not body.segments and 0 < body.size_octets <= PACKED_OCTETS
+    }
+    absent = [digest for digest, data in small.items() if not blobs.has(digest, len(data))]
+    there = used([prefix + digest for digest in absent for prefix in ("", CUT)]) if len(absent) > 1 else set(absent)
+    packs = pack({digest: small[digest] for digest in absent if there.isdisjoint((digest, CUT + digest))})
+    return [body and _in_pack(body, packs) for body in bodies]
+
+
+def _in_pack(body: _CutBody, packs: Packs) -> _CutBody:
+    segment = packs.segments.get(body.location)
+    if segment is None:
+        return body
+    blob = {segment.blob: packs.blobs[segment.blob]}
+    return replace(body, location=CUT + body.location, segments=[segment], blobs=blob)
 
 
 def _stored(body: _CutBody, put: Mapping[str, bool | MailError]) -> StoredBody | MailError:
@@ -139,6 +167,16 @@ def enter_segments(link: Link, bodies: Iterable[StoredBody]) -> None:
         "ON CONFLICT DO NOTHING",
         [(*key, *rows[key]) for key in sorted(rows)],
     )
+
+
+def used_among(link: Link, locations: Sequence[str]) -> set[str]:
+    """Those that a message has, or had until its bytes are collected, if it is made of segments."""
+    query = (
+        f"SELECT location FROM mailsite_segment WHERE location {link.in_list} "
+        f"UNION SELECT location FROM mailsite_message WHERE location {link.in_list}"
+    )
+    listed = link.listed(locations)
+    return {location for (location,) in link.rows(query, [listed, listed])}
 
 
 def segments_of(link: Link, location: str, size_octets: int) -> list[Segment]:

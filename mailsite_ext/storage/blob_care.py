@@ -6,10 +6,11 @@ row away; files first, then the rows that remember them: a crash in between is m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from mailsite_ext.storage.blob_bodies import CUT
+from mailsite_ext.storage.blob_packs import Rewritten, enter_rewritten, living_stretches, rewrite
 from mailsite_ext.storage.blobs import BlobStore, digest_of
 from mailsite_ext.storage.catalogue import Catalogue
 from mailsite_ext.storage.catalogue_sql import Link
@@ -39,11 +40,13 @@ def _collect_some(catalogue: Catalogue, blobs: BlobStore, grace_s: int) -> tuple
             "SELECT id, location FROM mailsite_unused WHERE unused_since <= ? ORDER BY id LIMIT ?", [before, AT_A_TIME]
         )
         dead = sorted({location for _id, location in unused} - _used(link, {location for _id, location in unused}))
-        blobs_gone = _blobs_only_of(link, dead)
+        blobs_gone, in_part = _blobs_of(link, dead)
+        stretches = living_stretches(link, in_part, dead)
+    rewritten = [made for blob in in_part if (made := rewrite(blobs, blob, stretches[blob]))]
     for blob in blobs_gone:
         blobs.remove(blob)
     if unused:
-        _forget(catalogue, dead, [unused_id for unused_id, _location in unused])
+        _forget(catalogue, dead, [unused_id for unused_id, _location in unused], rewritten)
     return len(unused), len(blobs_gone)
 
 
@@ -52,8 +55,11 @@ def _used(link: Link, locations: Iterable[str]) -> set[str]:
     return {location for (location,) in link.rows(query, [link.listed(locations)])}
 
 
-def _blobs_only_of(link: Link, dead: Iterable[str]) -> list[str]:
-    """The blobs that go with these locations: no message is one of them, no other cut message has them."""
+def _blobs_of(link: Link, dead: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The blobs that go with these locations, and those of which others have segments.
+
+    One that is a message as it stands is among neither.
+    """
     listed = link.listed(dead)
     cut = {blob for (blob,) in link.rows(f"SELECT blob FROM mailsite_segment WHERE location {link.in_list}", [listed])}
     candidates = cut | {location for location in dead if not location.startswith(CUT)}
@@ -61,11 +67,16 @@ def _blobs_only_of(link: Link, dead: Iterable[str]) -> list[str]:
         f"SELECT DISTINCT blob FROM mailsite_segment WHERE blob {link.in_list} AND NOT location {link.in_list}",
         [link.listed(candidates), listed],
     )
-    return sorted(candidates - {blob for (blob,) in elsewhere} - _used(link, candidates))
+    in_part = {blob for (blob,) in elsewhere}
+    whole = _used(link, candidates)
+    return sorted(candidates - in_part - whole), sorted(in_part - whole)
 
 
-def _forget(catalogue: Catalogue, dead: Iterable[str], unused_ids: Iterable[int]) -> None:
+def _forget(
+    catalogue: Catalogue, dead: Iterable[str], unused_ids: Iterable[int], rewritten: Sequence[Rewritten]
+) -> None:
     with catalogue.write() as step:
+        enter_rewritten(step, rewritten)
         link = step.link
         link.run(f"DELETE FROM mailsite_segment WHERE location {link.in_list}", [link.listed(dead)])
         link.run(f"DELETE FROM mailsite_unused WHERE id {link.in_list}", [link.listed(unused_ids)])

@@ -87,10 +87,16 @@ class BlobStore:
     def path(self, digest: str) -> Path:
         return self._folders[digest[0]] / digest
 
+    def has(self, digest: str, size_octets: int) -> bool:
+        try:
+            return self.path(digest).stat().st_size == size_octets
+        except FileNotFoundError:
+            return False
+
     def put(self, digest: str, pieces: Iterable[bytes], size_octets: int, spool: Path | None = None) -> bool:
         """Store bytes under their digest; False: they were there.  `spool`: a file that holds exactly them."""
         path = self.path(digest)
-        if _has(path, size_octets):
+        if self.has(digest, size_octets):
             return False
         if spool is not None and self._link(spool, path):
             return True
@@ -101,7 +107,7 @@ class BlobStore:
 
     def put_all(self, blobs: Mapping[str, bytes], threads: Threads) -> dict[str, bool | MailError]:
         """As `put` each, by digest, with fsyncs beside each other; or why it could not be stored."""
-        absent = [digest for digest, data in blobs.items() if not _has(self.path(digest), len(data))]
+        absent = [digest for digest, data in blobs.items() if not self.has(digest, len(data))]
         new = [(self._new_path(), [blobs[digest]]) for digest in absent]
         written = write_all(self._files, threads, new)
         outcomes: dict[str, bool | MailError] = dict.fromkeys(blobs, False)
@@ -171,13 +177,6 @@ class BlobStore:
         """Nobody puts: what no row points at now, no row will."""
         with _locked(self.root / "lock", fcntl.LOCK_EX):
             yield
-
-
-def _has(path: Path, size_octets: int) -> bool:
-    try:
-        return path.stat().st_size == size_octets
-    except FileNotFoundError:
-        return False
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from app.extension_api import Bus, Clock, MailError
 from mailsite_ext.storage import catalogue_reads
-from mailsite_ext.storage.blob_bodies import StoredBody, enter_segments, segments_of, store_bodies
+from mailsite_ext.storage.blob_bodies import StoredBody, enter_segments, segments_of, store_bodies, used_among
 from mailsite_ext.storage.blob_care import collect_garbage, verify_blobs
 from mailsite_ext.storage.blobs import BlobReader, BlobStore
 from mailsite_ext.storage.catalogue import REMEMBERED_STEPS, Catalogue
@@ -103,8 +103,13 @@ class SqlMailStorage(Catalogue):
 
     def _prepare_all(self, jobs: Sequence[Delivery | Append]) -> list[Prepared | MailError]:
         bodies = [[content.body for content in _contents(job)] for job in jobs]
-        stored = iter(store_bodies(self.blobs, self._threads, [body for its in bodies for body in its]))
+        every = [body for its in bodies for body in its]
+        stored = iter(store_bodies(self.blobs, self._threads, every, self._used))
         return [self._prepare(job, list(islice(stored, len(its)))) for job, its in zip(jobs, bodies, strict=True)]
+
+    def _used(self, locations: Sequence[str]) -> set[str]:
+        with self.read() as link:
+            return used_among(link, locations)
 
     def _prepare(self, job: Delivery | Append, stored: Sequence[StoredBody | MailError]) -> Prepared | MailError:
         for body in stored:

@@ -58,10 +58,12 @@ class WebServer:
 
 
 @contextmanager
-def serve(certificate: Certificate | None = None, answer: Answer | None = None) -> Iterator[WebServer]:
+def serve(
+    certificate: Certificate | None = None, answer: Answer | None = None, address: tuple[str, int] = ("127.0.0.1", 0)
+) -> Iterator[WebServer]:
     """Serve until the block is left; https with a certificate."""
     web = WebServer(scheme="https" if certificate else "http", answer=answer)
-    server = _Server(("127.0.0.1", 0), _handler_of(web))
+    server = _Server(address, _handler_of(web))
     if certificate:
         server.socket = certificate.server_context().wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pwd
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,10 @@ from tests.mailsite.delivery.peer import Peer, serving
 from tests.mailsite.world.network import Network, need_tools, network
 from tests.mailsite.world.postfix import Postfix, postfix
 from tests.mailsite.world.satchel import Satchel, host_records, satchel
+from tests.mailsite.world.stripper import stripping
+from tests.servers import http
+from tests.servers.certificates import Authority
+from tests.servers.http import Reply, WebServer
 from tests.servers.name_server import Zone, serve
 
 
@@ -29,15 +33,37 @@ class World:
     harbour: Satchel  # Spam Insecure
     orchard: Satchel  # Require Secure
     postfix: Postfix
-    _peers: ExitStack
+    authority: Authority
+    stack: ExitStack
 
-    def peer(self, domain: str, peer: Peer) -> Peer:
+    def peer(self, domain: str, peer: Peer, port: int = 25) -> Peer:
         """A scripted server that takes the domain's mail from now on."""
         address = self.network.further_address()
         with self.network.hub.inside():
-            self._peers.enter_context(serving(peer, (address, 25)))
+            self.stack.enter_context(serving(peer, (address, port)))
         self.publish(host_records(domain, address))
         return peer
+
+    def policy(self, domain: str, mode: str) -> WebServer:
+        """The domain's MTA-STS policy, which names its one server."""
+        address, name = self.network.further_address(), f"mta-sts.{domain}"
+        with self.network.hub.inside():
+            web = self.stack.enter_context(http.serve(self.authority.issue(name), address=(address, 443)))
+        text = f"version: STSv1\r\nmode: {mode}\r\nmx: mail.{domain}\r\nmax_age: 86400\r\n"
+        web.pages["/.well-known/mta-sts.txt"] = Reply(200, text.encode(), {"Content-Type": "text/plain"})
+        self.publish({(name, "A"): [address], (f"_mta-sts.{domain}", "TXT"): ['"v=STSv1; id=1;"']})
+        return web
+
+    @contextmanager
+    def stripped(self, satchel: Satchel) -> Iterator[None]:
+        """Somebody stands before the server and takes STARTTLS away."""
+        name, address = f"mail.{satchel.domain}", self.network.further_address()
+        with stripping(self.network.hub, address, satchel.here.address):
+            self.publish({(name, "A"): [address]})
+            try:
+                yield
+            finally:
+                self.publish({(name, "A"): [satchel.here.address]})
 
     def publish(self, records: dict[tuple[str, str], list[str]]) -> None:
         self.zone.records = {**self.zone.records, **records}
@@ -64,7 +90,8 @@ def world(sqlite_template, authority, tmp_path_factory) -> Iterator[World]:
         nobody = pwd.getpwnam("nobody")
         owner = (nobody.pw_uid, nobody.pw_gid)
         third = postfix("post.example", net.host(), folder / "postfix", authority, name_server, owner)
-        built = World(net, zone, *satchels, stack.enter_context(third), stack)
+        harbour, orchard = satchels
+        built = World(net, zone, harbour, orchard, stack.enter_context(third), authority, stack)
         for records in (
             *(each.records() for each in satchels),
             host_records("post.example", built.postfix.here.address),

@@ -42,8 +42,9 @@ class Namespace:
         """What runs `words` inside."""
         return ["nsenter", f"--net=/proc/{self.pid}/ns/net", *words]
 
-    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(self.command(words), capture_output=True, text=True, check=False, timeout=60)
+    def run(self, *words: str, text: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`text` is what the program reads."""
+        done = subprocess.run(self.command(words), input=text, capture_output=True, text=True, check=False, timeout=60)
         assert not check or done.returncode == 0, f"{words[0]}: {done.stdout}{done.stderr}"
         return done
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 
@@ -177,7 +178,7 @@ def _running(made: Satchel) -> Iterator[None]:
             command = made.here.command([sys.executable, "-m", *words])
             stack.enter_context(run_process(command, made.config, made.log, **more))
         for port in (25, 465, 993):
-            wait_for(lambda port=port: listens(made.here, port), f"port {port} of {made.domain}", made.log)
+            wait_for(partial(listens, made.here, port), f"port {port} of {made.domain}", made.log)
         yield
 
 
