@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
@@ -21,8 +19,6 @@ from tests.browser.test_pages import AXE, RUN
 from tests.servers import name_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-PICTURES = os.environ.get("SATCHEL_PICTURES", "")
 
 
 @pytest.fixture
@@ -122,10 +118,6 @@ def test_nothing_for_axe_to_find(open_panel):
         page.set_viewport_size({"width": width, "height": height})
         for theme in THEMES:
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            if PICTURES:
-                page.set_viewport_size({"width": width, "height": 4_800})  # the page scrolls inside
-                page.locator("#records").screenshot(path=Path(PICTURES) / f"dns-{width}-{theme}.png")
-                page.set_viewport_size({"width": width, "height": height})
             wide = page.evaluate("document.documentElement.scrollWidth")
             told = page.evaluate(RUN) + ([f"{wide} px wide"] if wide > width else [])
             found |= {(width, theme): told} if told else {}
