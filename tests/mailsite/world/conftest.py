@@ -98,3 +98,5 @@ def world(sqlite_template, authority, tmp_path_factory) -> Iterator[World]:
         ):
             built.publish(records)
         yield built
+        for process in (*harbour.processes, *orchard.processes):  # each finishes what it is at: all at once
+            process.terminate()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import imaplib
 import ssl
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,7 @@ class Satchel:
     parts: runtime.Runtime
     here: Namespace
     client: ssl.SSLContext
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -101,7 +103,9 @@ class Satchel:
             with self.parts.public.session() as db:
                 return db.scalar(
                     select(QueuedRecipient).where(
-                        QueuedRecipient.address == recipient, QueuedRecipient.tries >= tries, QueuedRecipient.code > 0
+                        QueuedRecipient.address == recipient,
+                        QueuedRecipient.tries >= tries,
+                        QueuedRecipient.claim == "",
                     )
                 )
 
@@ -136,7 +140,7 @@ def satchel(
     domain: str, person: str, here: Namespace, folder: Path, authority: Authority, name_server: str, posture: Posture
 ) -> Iterator[Satchel]:
     """`folder` has migrated databases."""
-    certificate = authority.issue(f"mail.{domain}", "127.0.0.1")
+    certificate = authority.issue(f"mail.{domain}", "127.0.0.1", here.address)
     config = Config(
         work_directory=folder,
         public_url=f"https://mail.{domain}",
@@ -176,7 +180,8 @@ def _running(made: Satchel) -> Iterator[None]:
     with ExitStack() as stack:
         for words in SERVICES.values():
             command = made.here.command([sys.executable, "-m", *words])
-            stack.enter_context(run_process(command, made.config, made.log, **more))
+            process = stack.enter_context(run_process(command, made.config, made.log, **more))
+            made.processes.append(process)
         for port in (25, 465, 993):
             wait_for(partial(listens, made.here, port), f"port {port} of {made.domain}", made.log)
         yield

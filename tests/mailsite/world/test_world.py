@@ -103,7 +103,7 @@ def test_a_domain_without_mail_comes_back_at_once(world, domain, records, status
 
 
 def test_greylisting_is_waited_out(world):
-    peer = world.peer("grey.example", Peer(answers={"RCPT": "451 4.7.1 come again"}))
+    peer = world.peer("grey.example", Peer(answers={"RCPT": "451 4.7.1 come again", "DATA": "554 no recipients"}))
     world.harbour.submit("eve@grey.example", "Grey")
     assert world.harbour.wait_for_try("eve@grey.example").fate is Fate.WAITING
     assert peer.messages == []
