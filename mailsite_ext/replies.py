@@ -97,7 +97,7 @@ REPLIES: dict[type[MailError], Wire] = {
     AuthenticationRequired: Wire(Reply(530, "5.7.0 sign in first"), "NO [AUTHORIZATIONFAILED] sign in first"),
     LoginRefused: Wire(Reply(535, "5.7.8 wrong name or password"), "NO [AUTHENTICATIONFAILED] wrong name or password"),
     SignedOut: Wire(Reply(421, "4.7.0 signed out: closed, or another password"), "BYE signed out"),
-    TooManyAttempts: Wire(Reply(421, "4.7.0 too many wrong passwords, try later"), "NO [LIMIT] try later"),
+    TooManyAttempts: Wire(Reply(421, "4.7.0 too many attempts to sign in, try later"), "NO [LIMIT] try later"),
     TooManyRecipients: Wire(Reply(452, "4.5.3 too many recipients"), "NO [LIMIT] too many recipients"),
     MailLoop: Wire(Reply(554, "5.4.6 the message goes in circles"), "NO [CANNOT] the message goes in circles"),
     CommandUnknown: Wire(Reply(500, "5.5.1 unknown command"), "BAD unknown command"),
