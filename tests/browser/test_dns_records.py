@@ -81,7 +81,7 @@ def test_a_record_that_was_set_right_is_seen_without_a_reload(open_panel, zone):
     page.evaluate("window.stays = true")
     zone.records["example.org", "TXT"] = ['"v=spf1 mx ~all"']
     page.get_by_role("link", name="Check again").click()
-    row(page, "SPF").locator("summary", has_text="Right").wait_for()
+    row(page, "SPF").locator("summary", has_text="Right").wait_for(timeout=30_000)
     assert page.evaluate("window.stays"), "the page was not loaded anew"
     assert row(page, "MX").get_attribute("open") is not None, "what was opened stays open"
 
@@ -89,10 +89,10 @@ def test_a_record_that_was_set_right_is_seen_without_a_reload(open_panel, zone):
 def test_without_script_the_link_checks_again_and_keys_are_made(open_panel, zone):
     page = open_panel(script=False)
     page.get_by_role("button", name="Generate a key").click()
-    page.get_by_text("The key is made. Publish its record now.").wait_for()
+    page.get_by_text("The key is made. Publish its record now.").wait_for(timeout=30_000)
     zone.records["example.org", "TXT"] = ['"v=spf1 mx ~all"']
     page.get_by_role("link", name="Check again").click()
-    row(page, "SPF").locator("summary", has_text="Right").wait_for()
+    row(page, "SPF").locator("summary", has_text="Right").wait_for(timeout=30_000)
     assert not page.get_by_role("button", name="Copy").first.is_visible()
 
 
