@@ -17,6 +17,7 @@ from textwrap import wrap
 from sqlalchemy import select, update
 
 from app import runtime
+from app.bus import Bell, Topic
 from app.config import Config
 from app.mail_services.models import MailServices
 from app.mail_services.modes import Mode
@@ -119,11 +120,12 @@ class Satchel:
             return db.scalars(select(DeliveryAttempt).where(DeliveryAttempt.domain == domain)).all()
 
     def let_time_pass(self, recipient: str) -> None:
-        """Its wait is over: the next turn of the delivery service finds it due."""
+        """Its wait is over, and the delivery service hears of it."""
         now = self.parts.clock.now() - timedelta(seconds=1)
         with self.parts.public.session() as db:
             db.execute(update(QueuedRecipient).where(QueuedRecipient.address == recipient).values(next_at=now))
             db.commit()
+        self.parts.bus.ring(Bell(Topic.DELIVERY))
 
 
 def host_records(domain: str, address: str) -> Records:

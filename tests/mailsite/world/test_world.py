@@ -19,7 +19,8 @@ def is_signed(world, message: bytes, domain: str) -> bool:
 
     def ask(name: bytes, timeout: float = 5) -> bytes:
         (text,) = world.zone.records[name.decode().rstrip("."), "TXT"]
-        return text.replace('"', "").replace(" ", "").replace("v=DKIM1;k=rsa;", "v=DKIM1; k=rsa; ").encode()
+        record: str = text.replace('"', "").replace(" ", "").replace("v=DKIM1;k=rsa;", "v=DKIM1; k=rsa; ")
+        return record.encode()
 
     return f"d={domain};".encode() in message and bool(dkim.verify(message, dnsfunc=ask))
 
