@@ -177,7 +177,7 @@ NO_ID = {
     "/admin/dns/<domain>/zone": "a domain of this installation; admins only: tests/mailsite/dns_advice",
     "/admin/dns/<domain>/keys": "a domain of this installation; admins only: tests/mailsite/dns_advice",
     "/admin/dns/<domain>/keys/switch": "a domain of this installation; admins only: tests/mailsite/dns_advice",
-    "/admin/dns/<domain>/keys/<selector>/retire": "a domain of this installation; admins only: tests/mailsite/dns_advice",
+    "/admin/dns/<domain>/keys/<selector>/retire": "a domain of ours; admins only: tests/mailsite/dns_advice",
     "/mail/oauth/<provider>/callback": "bound to the session by its state: tests/webmail/accounts",
 }
 

@@ -84,9 +84,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_mailsite_delivery_attempt_message_id", "mailsite_delivery_attempt", ["message_id"])
     if op.get_bind().dialect.name == "sqlite":  # the sqlite3 shell deletes without cascades (N5)
-        rows = "; ".join(f"DELETE FROM {table} WHERE message_id = OLD.id" for table in DEPENDANTS)
         op.execute(
-            f"CREATE TRIGGER mailsite_queued_message_goes AFTER DELETE ON mailsite_queued_message BEGIN {rows}; END"
+            "CREATE TRIGGER mailsite_queued_message_goes AFTER DELETE ON mailsite_queued_message BEGIN "
+            "DELETE FROM mailsite_queued_block WHERE message_id = OLD.id; "
+            "DELETE FROM mailsite_queued_recipient WHERE message_id = OLD.id; "
+            "DELETE FROM mailsite_delivery_attempt WHERE message_id = OLD.id; END"
         )
 
 

@@ -38,7 +38,8 @@ def clock():
 def hand(installation, make_agent, monkeypatch) -> Hand:
     for name, value in environment(installation.config).items():
         monkeypatch.setenv(name, value)
-    return make_agent(SMTP_SERVICE, IMAP_SERVICE)
+    made: Hand = make_agent(SMTP_SERVICE, IMAP_SERVICE)
+    return made
 
 
 @pytest.fixture
