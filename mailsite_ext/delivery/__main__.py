@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import signal
 import socket
@@ -9,6 +10,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 from app.extension_api import (
     Config,
@@ -20,6 +22,7 @@ from app.extension_api import (
     tell_failure,
     tell_ready,
 )
+from mailsite_ext.authentication.signing_keys import SigningKeys
 from mailsite_ext.delivery.connection import dial
 from mailsite_ext.delivery.dispatch import Dispatcher, World
 from mailsite_ext.delivery.inbound import Inbound
@@ -35,6 +38,8 @@ from mailsite_ext.settings.values import Settings
 from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.open import open_storage
 from mailsite_ext.transport_security.policy_cache import PolicyCache, PolicyFetcher
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -62,11 +67,23 @@ def run(parts: Runtime) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     try:
-        dispatcher = Dispatcher(parts, _world(parts, settings), _notices(parts, settings, storage).tell)
+        tell, care = _notices(parts, settings, storage).tell, partial(_retire_keys, parts, settings.hosted_domains)
+        dispatcher = Dispatcher(parts, _world(parts, settings), tell, care)
         tell_ready([])
         dispatcher.run(lambda: not ending.is_set())
     finally:
         storage.close()
+
+
+def _retire_keys(parts: Runtime, domains: Sequence[str]) -> None:
+    """What a key signed has aged when no retry can carry it any more: then its record may go (A2)."""
+    keys = SigningKeys(parts.config, parts.clock)
+    for domain in domains:
+        try:
+            for selector in keys.retire_old(domain):
+                log.info("the key %s of %s is retired: its record may go", selector, domain)
+        except MailError as error:
+            log.warning("keys of %s could not be looked through: %s", domain, error.detail)
 
 
 def _world(parts: Runtime, settings: Settings) -> World:

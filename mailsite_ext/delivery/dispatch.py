@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 TRIPS = 20  # at once in one process
 TICK_S = 5.0
+LISTENS_FOR_S = 0.5  # before it looks whether it is to end
 TIDIED_EVERY_S = 600.0
 
 PolicyOf: TypeAlias = Callable[[str], Policy | None]
@@ -44,12 +45,21 @@ class World:
 
 
 class Dispatcher:
-    """One for each delivery process.  `tell` sends the notices that wait."""
+    """One for each delivery process.  `tell` sends the notices that wait, `care` is what else is done now and then."""
 
-    def __init__(self, parts: Runtime, world: World, tell: Callable[[], None], *, trips: int = TRIPS) -> None:
+    def __init__(
+        self,
+        parts: Runtime,
+        world: World,
+        tell: Callable[[], None],
+        care: Callable[[], None] = lambda: None,
+        *,
+        trips: int = TRIPS,
+    ) -> None:
         self._parts = parts
         self._world = world
         self._tell = tell
+        self._care = care
         self._trips = trips
         self._threads = ThreadPoolExecutor(trips, "trip")
         self._under_way: Counter[str] = Counter()
@@ -61,7 +71,7 @@ class Dispatcher:
         with self._parts.bus.subscribe() as ear, self._threads:
             while goes_on():
                 self.turn()
-                _wait_for_work(ear, self._parts.clock)
+                _wait_for_work(ear, self._parts.clock, goes_on)
 
     def turn(self) -> Sequence[Future[None]]:
         """Send somebody off to each destination something is due for.  A database that is away is waited for."""
@@ -93,6 +103,7 @@ class Dispatcher:
             self._tidy_at_s = now_s + TIDIED_EVERY_S
             with self._parts.public.session() as db:
                 queue.tidy(db, self._parts.clock.now())
+            self._care()
 
     def _trip(self, domain: str) -> None:
         try:
@@ -151,11 +162,11 @@ class Dispatcher:
         return queue.read_blocks(self._parts.public, message_id)
 
 
-def _wait_for_work(ear: Subscription, clock: Clock) -> None:
-    """Until the bell of the queue rings; it may be lost, so no longer than TICK_S."""
+def _wait_for_work(ear: Subscription, clock: Clock, goes_on: Callable[[], bool]) -> None:
+    """Until the bell of the queue rings, or it is time to end; a bell may be lost, so no longer than TICK_S."""
     until_s = clock.monotonic_s() + TICK_S
-    while (left_s := until_s - clock.monotonic_s()) > 0:
-        if any(bell.topic is Topic.DELIVERY for bell in ear.wait(left_s)):
+    while (left_s := until_s - clock.monotonic_s()) > 0 and goes_on():
+        if any(bell.topic is Topic.DELIVERY for bell in ear.wait(min(left_s, LISTENS_FOR_S))):
             return
 
 

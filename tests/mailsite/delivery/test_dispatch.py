@@ -40,7 +40,7 @@ class Out:
         self.parts, self.stack = parts, stack
         self.peers: dict[str, Peer] = {}
         self.policies: dict[str, Policy] = {}
-        self.told = 0
+        self.told = self.cared = 0
         opportunistic = ssl.create_default_context()
         opportunistic.check_hostname, opportunistic.verify_mode = False, ssl.CERT_NONE
         courier = Courier(
@@ -55,10 +55,13 @@ class Out:
             resolver=ZoneResolver(ZONE), courier=courier, ours=ours, shuffle=sorted, chance=lambda: 0.5,
             policy_of=self.policies.get,
         )  # fmt: skip
-        self.dispatcher = Dispatcher(parts, world, self.tell)
+        self.dispatcher = Dispatcher(parts, world, self.tell, self.care)
 
     def tell(self):
         self.told += 1
+
+    def care(self):
+        self.cared += 1
 
     def peer(self, address, **options):
         self.peers[address] = self.stack.enter_context(serving(Peer(**options)))
@@ -181,14 +184,18 @@ def test_a_fault_of_ours_leaves_the_message_in_the_queue(out: Out, monkeypatch, 
     assert "there.example failed" in caplog.text
 
 
-def test_senders_are_told_each_turn(out: Out):
+def test_senders_are_told_each_turn_and_the_rest_is_done_now_and_then(out: Out, clock):
     out.turn()
-    assert out.told == 1
+    out.turn()
+    assert (out.told, out.cared) == (2, 1)
+    clock.advance(600)
+    out.turn()
+    assert (out.told, out.cared) == (3, 2)
 
 
 def test_the_loop_hears_the_bell_and_finishes_what_is_under_way(out: Out):
     peer = out.peer("127.0.0.2")
     out.take("bob@there.example")
-    turns = iter([True, False])
-    out.dispatcher.run(lambda: next(turns))
+    turns = iter([True])
+    out.dispatcher.run(lambda: next(turns, False))
     assert peer.messages == [MESSAGE]
