@@ -33,6 +33,11 @@ class IndexedText:
     body: str
     sent_day: int | None  # date.toordinal() of the Date field
 
+    @property
+    def is_long(self) -> bool:
+        """Headers count too, which no part's octets tell: those of messages in the message are text as well."""
+        return len(self.header) + len(self.body) > MOST_OCTETS
+
 
 def is_indexable(parts: Iterable[Part]) -> bool:
     texts = (part.body_octets for part in parts if part.section and part.type.startswith("text/"))

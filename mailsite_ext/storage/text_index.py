@@ -26,6 +26,7 @@ from mailsite_ext.storage.catalogue_values import LAST_UID, row_id
 from mailsite_ext.storage.values import Heading, StoredFolder, TextHits, Uids
 
 SHORTEST_INDEXED = 3  # characters of a term
+WAL_OCTETS = 1_048_576  # what stays of a longer one once it was copied into the file
 WORDS = ("in_subject", "in_from", "in_to", "in_cc", "header", "body")
 WORD_OF = {"text": "", "body": "body"} | dict(zip(COLUMNS, WORDS, strict=False))
 _LIST = ", ".join(WORDS)
@@ -70,6 +71,7 @@ class TextIndex:
         self._run = self._connection.execute
         self._run("PRAGMA journal_mode=WAL")
         self._run("PRAGMA synchronous=NORMAL")  # what a power cut takes is indexed again
+        self._run(f"PRAGMA journal_size_limit={WAL_OCTETS}")
         if not self._run("SELECT 1 FROM sqlite_master WHERE name = 'progress'").fetchone():
             self._make()
 
@@ -99,6 +101,14 @@ class TextIndex:
         self._connection.close()
 
     # Asking
+    def octets(self) -> int:
+        """What is in use of the file; room that was given up is filled again before it grows."""
+        used: tuple[int] = self._run(
+            "SELECT (page_count - freelist_count) * page_size "
+            "FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+        ).fetchone()
+        return used[0]
+
     def known_to(self, folder: StoredFolder) -> int:
         """Every message of the folder up to this UID is in the index; 0: none is.
 
@@ -226,6 +236,10 @@ class TextIndex:
             [document],
         )
         self._run("DELETE FROM document WHERE id = ?", [document])
+
+    def tidy(self) -> None:
+        """Give up the room of words that were forgotten, which FTS5 keeps beside notes that they are gone."""
+        self._run("INSERT INTO words (words) VALUES ('optimize')")
 
     def forget_folder(self, folder_id: int) -> None:
         self.forget(folder_id, self.uids(folder_id))

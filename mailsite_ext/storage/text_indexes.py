@@ -27,6 +27,8 @@ from mailsite_ext.storage.text_index import SHAPE, TextIndex
 
 MOST_IDLE = 16
 """Connections kept open for the next question."""
+LEAST_FREE_OCTETS = 536_870_912
+"""Of the disk, kept for mail: below it nothing more is indexed, and SEARCH reads what the index does not know."""
 DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR", "SQLITE_ERROR", "SQLITE_FORMAT")
 
 Answer = TypeVar("Answer")
@@ -37,6 +39,7 @@ class TextIndexes:
 
     def __init__(self, folder: Path) -> None:
         self._root = folder / socket.gethostname()
+        self.least_free_octets = LEAST_FREE_OCTETS
         self._idle: list[tuple[int, Path, TextIndex]] = []
         self._lock = threading.Lock()
 
@@ -44,6 +47,11 @@ class TextIndexes:
         """None: there is no index, or it was damaged."""
         path = self._find(mailbox)
         return self._put(path, question) if path else None
+
+    def has_room(self) -> bool:
+        """May indexes grow?"""
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return shutil.disk_usage(self._root).free >= self.least_free_octets
 
     def change(self, mailbox: str, work: Callable[[TextIndex], Answer]) -> Answer | None:
         """With an index that is made if need be; None: nothing came of it.  For whoever has the turn."""

@@ -23,6 +23,14 @@ from mailsite_ext.storage.values import Column, StoredFolder
 
 BATCH_MESSAGES = 100
 BATCH_OCTETS = 4_194_304
+FIRST_OCTETS = 67_108_864
+OCTETS_PER_OCTET = 6
+"""An index has FIRST_OCTETS, and so many times its mailbox's: text of words takes 5 times its octets, noise 8 times.
+
+What does not fit any more is looked through at each search.
+"""
+WORTHWHILE = 10
+"""One message of so many gone, and a full index is tidied."""
 HAS_REFERENCES = re.compile(rb"^references[ \t]*:", re.IGNORECASE | re.MULTILINE)
 COLUMNS = (Column.UID, Column.EMAIL_ID, Column.PARTS, Column.ENVELOPE, Column.INTERNAL_DATE, Column.SIZE)
 
@@ -61,7 +69,7 @@ def _forget_removed(index: TextIndex, folders: Sequence[StoredFolder]) -> None:
 
 def index_folder(storage: StorageEngine, indexes: TextIndexes, folder_id: int) -> Iterator[int]:
     """Until everything is in; a folder that is removed meanwhile ends it, and so does an index that cannot be used."""
-    with contextlib.suppress(NoSuchFolder):
+    with contextlib.suppress(NoSuchFolder, NoSuchMailbox):
         for _round in range(2):  # the second where a message was missing that should have been known
             yield from _batches(storage, indexes, folder_id)
             folder = storage.get_folder(folder_id)
@@ -71,7 +79,7 @@ def index_folder(storage: StorageEngine, indexes: TextIndexes, folder_id: int) -
 
 def _batches(storage: StorageEngine, indexes: TextIndexes, folder_id: int) -> Iterator[int]:
     done: int | None = 0
-    while done is not None:
+    while done is not None and indexes.has_room():
         folder = storage.get_folder(folder_id)
         if folder.uidnext == 1:
             return
@@ -83,7 +91,9 @@ def _batches(storage: StorageEngine, indexes: TextIndexes, folder_id: int) -> It
 def _settle(storage: StorageEngine, index: TextIndex, folder: StoredFolder) -> bool:
     """Forget what was expunged; True: a message is missing that should be known."""
     known_to = index.known_to(folder)
-    if known_to + 1 != folder.uidnext or index.counted(folder) == folder.messages:
+    if known_to + 1 != folder.uidnext:
+        return _is_full(storage, index, folder.mailbox) and _make_room(storage, index, folder)
+    if index.counted(folder) == folder.messages:
         return False
     there = {uid for uid in storage.uids(folder.id) if uid <= known_to}
     known = set(index.uids(folder.id))
@@ -94,11 +104,24 @@ def _settle(storage: StorageEngine, index: TextIndex, folder: StoredFolder) -> b
     return bool(missing)
 
 
+def _make_room(storage: StorageEngine, index: TextIndex, folder: StoredFolder) -> bool:
+    """Forget what was expunged, once that is enough to be worth the walk through all words; True: it was."""
+    known = set(index.uids(folder.id))
+    gone = known.difference(storage.uids(folder.id))
+    if not gone or len(gone) * WORTHWHILE < len(known):
+        return False
+    with index.writing():
+        index.forget(folder.id, gone)
+        index.set_progress(folder, index.known_to(folder), len(known - gone))
+    index.tidy()
+    return True
+
+
 def _next_batch(storage: StorageEngine, index: TextIndex, folder: StoredFolder) -> int | None:
-    """How many messages it was; None: there are no more."""
+    """How many messages it was; None: there are no more, or there is no room for them."""
     known_to = index.known_to(folder)
     last = min(known_to + BATCH_MESSAGES, folder.uidnext - 1)
-    if last <= known_to:
+    if last <= known_to or _is_full(storage, index, folder.mailbox):
         return None
     rows = list(storage.rows(folder.id, COLUMNS, range(known_to + 1, last + 1)))
     kept = _within_octets(rows)
@@ -109,6 +132,10 @@ def _next_batch(storage: StorageEngine, index: TextIndex, folder: StoredFolder) 
         entries = [_entry(index, row, read.get(row[1])) for row in rows]
         index.enter(folder, entries, last)
     return len(rows)
+
+
+def _is_full(storage: StorageEngine, index: TextIndex, mailbox: str) -> bool:
+    return index.octets() >= FIRST_OCTETS + OCTETS_PER_OCTET * storage.quota(mailbox).used_octets
 
 
 def _within_octets(rows: Sequence[Row]) -> int:
@@ -129,6 +156,8 @@ def _read(storage: StorageEngine, folder_id: int, row: Row) -> Read:
         with storage.open_message(folder_id, row[0]) as message:
             header = message.read(0, HEADER_OCTETS).partition(b"\r\n\r\n")[0]
             text = indexed_text(MessageText(by_section(parts), message.read))
+            if text.is_long:
+                return Read(None)
             field = header_fields(header, [REFERENCES]) if HAS_REFERENCES.search(header) else b""
             links = links_of(read_envelope(row[3]), field)
             return Read(text, links.packed())
