@@ -59,6 +59,7 @@ CARRIED_OUT_BY: dict[type[commands.Command], Callable[[Account, Any], Iterator[b
     commands.Expunge: changing.expunge,
     commands.Fetch: fetching.fetch,
     commands.Search: searching.search,
+    commands.CancelUpdate: searching.cancel_update,
     commands.Sort: sorting.sort,
     commands.Thread: sorting.thread,
 }

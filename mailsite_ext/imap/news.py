@@ -7,6 +7,7 @@ from typing import Any
 
 from app.extension_api import NoSuchFolder
 from mailsite_ext.imap.account import Account
+from mailsite_ext.imap.updates import tell_changed, tell_leaving
 from mailsite_ext.imap.view import View
 from mailsite_ext.protocol.imap_data import fetch_rows, flag_list, untagged, vanished_response
 from mailsite_ext.protocol.imap_limits import BadCommand
@@ -23,7 +24,7 @@ def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -
     if view is None:
         return
     folder = _folder_of(account, view)
-    if folder.highestmodseq == own_modseq == view.modseq + 1:  # nobody else did anything
+    if folder.highestmodseq == own_modseq == view.modseq + 1 and not view.updates:  # nobody else did anything
         view.modseq = own_modseq
         account.share_map(folder)
     if folder.highestmodseq == view.modseq and not (expunges and view.gone):
@@ -34,6 +35,7 @@ def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -
     gone = view.gone | set(changes.vanished)
     view.modseq, view.uidnext = changes.folder.highestmodseq, max(view.uidnext, changes.folder.uidnext)
     if expunges:
+        yield from tell_leaving(view, gone)
         yield from _tell_gone(account, view, gone)
     view.gone = frozenset() if expunges else frozenset(gone)
     if new:
@@ -45,6 +47,7 @@ def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -
     yield flag_lines(account, view, [change for change in known if change[1] != own_modseq])
     if new and account.watch:
         yield from account.watch.tell_new([uid for uid, _modseq, _flags in new])
+    yield from tell_changed(view, [uid for uid, _modseq, _flags in changes.changed])
 
 
 def _folder_of(account: Account, view: View) -> StoredFolder:

@@ -1,4 +1,4 @@
-"""SEARCH over a selected folder (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 9394)."""
+"""SEARCH over a selected folder (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 5267, RFC 9394)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from app.extension_api import NoSuchMessage
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.found_sets import Sets, find_hits
 from mailsite_ext.imap.news import tell_news
+from mailsite_ext.imap.updates import FOUND, UPDATES, Update, find_lasting, named
 from mailsite_ext.imap.view import View, packed
 from mailsite_ext.protocol import search_keys as keys
-from mailsite_ext.protocol.imap_commands import Search, SearchReturn, Sort
-from mailsite_ext.protocol.imap_data import esearch_response, search_response, status_line
+from mailsite_ext.protocol.imap_commands import CancelUpdate, Search, SearchReturn, Sort
+from mailsite_ext.protocol.imap_data import esearch_response, search_response, status_line, string
+from mailsite_ext.protocol.imap_limits import BadCommand
 from mailsite_ext.protocol.imap_search import Candidate, SearchContext, has_modseq, matcher
 from mailsite_ext.protocol.message_text import MessageText
 from mailsite_ext.protocol.part_table import unpack
@@ -40,9 +42,15 @@ COLUMNS = (
 def search(account: Account, command: Search) -> Iterator[bytes]:
     view = account.selected()
     returns = command.returns or (SearchReturn(all=True) if account.is_rev2 else None)  # RFC 9051 §7.3.4
+    updates = returns is not None and returns.update
+    if updates and any(update.tag == command.tag for update in view.updates):
+        raise BadCommand("This tag stands for another search that is kept up to date")  # RFC 5267 §4.3
     if has_modseq(command.key):
         yield account.learn_modseqs()
+    lasting = find_lasting(command.key, view) if updates else None  # before SAVE gives $ another meaning
     found = find(account, view, command.key, returns)
+    if updates:
+        yield from _follow(account, view, command, lasting, found)
     if returns is None:
         numbers = _shown(view, found, is_uid=command.is_uid)
         yield search_response(numbers, highest_modseq(command.key, found))
@@ -50,6 +58,28 @@ def search(account: Account, command: Search) -> Iterator[bytes]:
         yield from _tell_extended(view, command, returns, found)
     yield from tell_news(account, expunges=command.is_uid)
     yield status_line(command.tag, "OK", "searched")
+
+
+def _follow(account: Account, view: View, command: Search, key: keys.Key | None, found: Found) -> Iterator[bytes]:
+    """Keep the client informed from now on, or say that it will not be (RFC 5267 §4.3.1)."""
+    if key is None or len(view.updates) >= UPDATES or len(found) > FOUND:
+        yield b"* NO [NOUPDATE " + string(command.tag) + b"] this search is not kept up to date\r\n"
+        return
+
+    def matching(uids: Sequence[int]) -> Iterator[int]:
+        narrowed = keys.And((keys.Uids(named(uids)), key))
+        return (uid for uid, _modseq in _matches(account, view, narrowed, packed()))
+
+    uids = packed(uid for uid, _modseq in found)
+    view.updates = (*view.updates, Update(command.tag, command.is_uid, uids, matching))
+
+
+def cancel_update(account: Account, command: CancelUpdate) -> Iterator[bytes]:
+    """RFC 5267 §4.3.5; a tag that stands for no such search is no fault: its updates have ended."""
+    view = account.selected()
+    view.updates = tuple(update for update in view.updates if update.tag not in command.tags)
+    yield from tell_news(account)
+    yield status_line(command.tag, "OK", "no more updates of these")
 
 
 def find(account: Account, view: View, key: keys.Key, returns: SearchReturn | None = None) -> Found:
@@ -152,7 +182,8 @@ def _tell_extended(view: View, command: Search, returns: SearchReturn, found: Fo
 def extended(command: Search | Sort, returns: SearchReturn, numbers: Sequence[int], modseq: int | None) -> bytes:
     """ESEARCH with what was asked for, of `numbers` in the order in which they are shown (RFC 4731, RFC 5267 §3)."""
     data: dict[str, int | bytes] = {}
-    asks_nothing = not (returns.min or returns.max or returns.count or returns.save or returns.partial)
+    asked = (returns.min, returns.max, returns.count, returns.save, returns.update, returns.partial)
+    asks_nothing = not any(asked)
     if numbers and returns.min:
         data["MIN"] = numbers[0]
     if numbers and returns.max:

@@ -6,10 +6,14 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mailsite_ext.protocol.imap_limits import BadCommand
 from mailsite_ext.protocol.sequence_sets import SequenceSet
 from mailsite_ext.storage.values import Uids
+
+if TYPE_CHECKING:
+    from mailsite_ext.imap.updates import Update
 
 
 def packed(uids: Iterable[int] = ()) -> Uids:
@@ -47,6 +51,7 @@ class View:
     gone: frozenset[int] = frozenset()
     saved: Uids = field(default_factory=packed)  # the `$` of RFC 9051 §6.4.4.1, as UIDs
     recent: tuple[tuple[int, int], ...] = ()  # first UID and the one after the last, ascending (RFC 3501 §2.3.2)
+    updates: tuple[Update, ...] = ()  # searches kept up to date until another folder is selected (RFC 5267 §4.3)
 
     def find_number(self, uid: int) -> int:
         """The message's number; 0 for a UID the client does not know."""

@@ -188,13 +188,14 @@ class Expunge(Command):
 
 @dataclass(frozen=True, slots=True)
 class SearchReturn:
-    """RETURN (…) of RFC 4731, RFC 5182 (SAVE) and RFC 9394 (PARTIAL; both negative: counted from the end)."""
+    """RETURN (…) of RFC 4731, RFC 5182 (SAVE), RFC 5267 (UPDATE) and RFC 9394 (PARTIAL; negative: from the end)."""
 
     min: bool = False
     max: bool = False
     all: bool = False
     count: bool = False
     save: bool = False
+    update: bool = False
     partial: tuple[int, int] | None = None
 
 
@@ -203,6 +204,13 @@ class Search(Command):
     key: Key
     returns: SearchReturn | None  # None: none was asked for
     is_uid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CancelUpdate(Command):
+    """RFC 5267 §4.3.5."""
+
+    tags: tuple[bytes, ...]  # of the searches that asked for updates
 
 
 class SortKey(Enum):

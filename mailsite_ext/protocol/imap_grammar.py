@@ -229,8 +229,17 @@ def _search(tag: bytes, cursor: Cursor, *, is_uid: bool) -> c.Command:
     return c.Search(tag, SearchGrammar(cursor).program(), returns, is_uid)
 
 
+def _cancel_update(tag: bytes, cursor: Cursor) -> c.Command:
+    tags = [cursor.string()]
+    while cursor.has_space() and cursor.at < len(cursor.text):
+        tags.append(cursor.string())
+    return c.CancelUpdate(tag, tuple(tags))
+
+
 def _sort(tag: bytes, cursor: Cursor, *, is_uid: bool) -> c.Command:
     returns = search_return(cursor)
+    if returns and returns.update:
+        raise BadCommand("UPDATE is for SEARCH")  # CONTEXT=SORT is not offered
     criteria = sort_criteria(cursor)
     grammar = _charset_first(cursor)
     return c.Sort(tag, criteria, grammar.keys(), returns, is_uid)
@@ -356,6 +365,7 @@ PARSERS: dict[str, Parser] = {
     "LSUB": lsub_command, "STATUS": _status, "APPEND": _without_literal, "REPLACE": _without_literal,
     "GETQUOTA": lambda tag, cursor: c.GetQuota(tag, cursor.utf8_string()),
     "GETQUOTAROOT": _on_folder(c.GetQuotaRoot), "SETQUOTA": _set_quota, "NOTIFY": notify_command,
+    "CANCELUPDATE": _cancel_update,
 }  # fmt: skip
 UID_PARSERS: dict[str, Parser] = {
     **{word: _both(parser, is_uid=True) for word, parser in ALSO_BY_UID.items()},

@@ -27,7 +27,7 @@ SIGNED_IN = frozenset(
 SELECTED = frozenset(
     {
         c.Check, c.Close, c.Unselect, c.Expunge, c.Search, c.Sort, c.Thread, c.Fetch, c.Store, c.Copy, c.Move,
-        c.Replace,
+        c.Replace, c.CancelUpdate,
     }
 )  # fmt: skip
 
@@ -65,6 +65,7 @@ ONCE_SIGNED_IN = (
     "WITHIN",  # RFC 5032
     "SORT",  # RFC 5256
     "ESORT",  # RFC 5267
+    "CONTEXT=SEARCH",
     "SORT=DISPLAY",  # RFC 5957
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",

@@ -192,6 +192,7 @@ def search_return(cursor: Cursor) -> SearchReturn | None:
         return None
     cursor.space()
     options = dict(cursor.listed(lambda: _return_option(cursor)))
+    options.pop("context", None)  # a hint that the search will come again (RFC 5267 §4.2)
     cursor.space()
     if "all" in options and "partial" in options:
         raise BadCommand("ALL and PARTIAL exclude each other")  # RFC 9394 §3.1
@@ -203,7 +204,7 @@ def _return_option(cursor: Cursor) -> tuple[str, bool | tuple[int, int]]:
     if word == "PARTIAL":
         cursor.space()
         return "partial", partial_range(cursor)
-    if word not in ("MIN", "MAX", "ALL", "COUNT", "SAVE"):
+    if word not in ("MIN", "MAX", "ALL", "COUNT", "SAVE", "UPDATE", "CONTEXT"):
         raise BadCommand(f"no search option {word[:40]}")
     return word.lower(), True
 

@@ -1,0 +1,105 @@
+"""Searches whose results a client is kept informed of: CONTEXT=SEARCH (RFC 5267 §4.3).  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+
+from mailsite_ext.imap.view import View, packed
+from mailsite_ext.protocol import search_keys as keys
+from mailsite_ext.protocol.imap_data import esearch_response
+from mailsite_ext.protocol.sequence_sets import LARGEST, STAR, SequenceSet, compact, merged
+from mailsite_ext.storage.values import Uids
+
+UPDATES = 8  # of one session
+FOUND = 100_000  # messages in the result of one
+
+
+@dataclass(slots=True)
+class Update:
+    """One such search; `found` is its result as the client knows it, ascending.
+
+    `matching` says which of some ascending UIDs the search finds now.
+    """
+
+    tag: bytes
+    is_uid: bool
+    found: Uids
+    matching: Callable[[Sequence[int]], Iterable[int]]
+
+
+def tell_leaving(view: View, gone: Set[int]) -> Iterator[bytes]:
+    """Expunged messages leave while their numbers still mean them (RFC 5267 §4.3.4)."""
+    for update in view.updates:
+        yield from _tell(view, update, [uid for uid in update.found if uid in gone], [])
+
+
+def tell_changed(view: View, changed: Iterable[int]) -> Iterator[bytes]:
+    """Messages that are new or have other flags come and go; after EXISTS, so that they have numbers (§4.3.3)."""
+    known = [uid for uid in changed if view.find_number(uid)] if view.updates else []
+    for update in view.updates if known else ():
+        matching = frozenset(update.matching(known))
+        found = frozenset(known).intersection(update.found)
+        yield from _tell(view, update, sorted(found - matching), sorted(matching - found))
+
+
+def _tell(view: View, update: Update, removed: Sequence[int], added: Sequence[int]) -> Iterator[bytes]:
+    """Position 0: a search's result is in the folder's order."""
+    if not removed and not added:
+        return
+    update.found = packed(sorted(frozenset(update.found).difference(removed).union(added)))
+    data: dict[str, int | bytes] = {}
+    for item, uids in (("REMOVEFROM", removed), ("ADDTO", added)):
+        if uids:
+            data[item] = b"(0 %b)" % compact(uids if update.is_uid else view.numbers_of(uids))
+    yield esearch_response(update.tag, data, is_uid=update.is_uid)
+
+
+def find_lasting(key: keys.Key, view: View) -> keys.Key | None:
+    """`key` with the message numbers, `*` and `$` in it read as they are now; None where time alone changes it."""
+    match key:
+        case keys.Older() | keys.Younger():
+            return None
+        case keys.Numbers(numbers=numbers):
+            return keys.Uids(named(view.saved if numbers.is_saved else _numbered(numbers, view)))
+        case keys.Uids(uids=uids):
+            return keys.Uids(named(view.saved) if uids.is_saved else _open_ended(uids, view))
+        case keys.Not(key=negated):
+            lasting = find_lasting(negated, view)
+            return None if lasting is None else keys.Not(lasting)
+        case keys.Or(first=first, second=second):
+            pair = _all_lasting((first, second), view)
+            return None if pair is None else keys.Or(*pair)
+        case keys.And(keys=several):
+            every = _all_lasting(several, view)
+            return None if every is None else keys.And(every)
+    return key
+
+
+def _all_lasting(several: Iterable[keys.Key], view: View) -> tuple[keys.Key, ...] | None:
+    lasting = [find_lasting(key, view) for key in several]
+    return None if None in lasting else tuple(key for key in lasting if key is not None)
+
+
+def _numbered(numbers: SequenceSet, view: View) -> list[int]:
+    """A number above the last one means nothing, as in any search."""
+    return [uid for low, high in numbers.spans(len(view.uids)) for uid in view.uids[low - 1 : high]]
+
+
+def named(uids: Iterable[int]) -> SequenceSet:
+    """These UIDs as a set."""
+    return SequenceSet(tuple(merged((uid, uid) for uid in uids)))
+
+
+def _open_ended(uids: SequenceSet, view: View) -> SequenceSet:
+    """`7:*` goes on with what comes; `*` alone is the last message now."""
+    last = view.uids[-1] if view.uids else LARGEST
+    return SequenceSet(tuple(_ended(low, high, last) for low, high in uids.ranges))
+
+
+def _ended(low: int, high: int, last: int) -> tuple[int, int]:
+    if low == high == STAR:
+        return last, last
+    if STAR in (low, high):
+        return min(low or high, last), LARGEST
+    return low, high
