@@ -9,7 +9,9 @@ MailError
 ├── BadFolderName                a name no folder can have
 ├── FolderNotEmptied             INBOX, or a folder with others below it, cannot be removed so
 ├── MailboxFull                  over its quota
+├── TooManyFolders               a mailbox has as many as it can have
 ├── TooManyKeywords              a folder has as many as it can have
+├── TooManyMessages              for one command
 ├── StorageFull                  the disk is: try again later
 ├── StorageDamaged               bytes on disk are not those that were written
 ├── StorageElsewhere             this storage belongs to another machine (N2)
@@ -86,7 +88,13 @@ class FolderNotEmptied(MailError): ...
 class MailboxFull(MailError): ...
 
 
+class TooManyFolders(MailError): ...
+
+
 class TooManyKeywords(MailError): ...
+
+
+class TooManyMessages(MailError): ...
 
 
 class StorageFull(MailError): ...

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 
+from mailsite_ext.errors import TooManyMessages
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.news import flag_lines, tell_keywords, tell_news
 from mailsite_ext.imap.view import View
@@ -59,9 +60,21 @@ def _modseqs(account: Account, view: View, result: FlagResult) -> dict[int, int]
     return dict(account.storage.rows(view.folder_id, (Column.UID, Column.MODSEQ), sorted(unchanged)))
 
 
+MOST_AT_ONCE = 100_000
+"""COPY and MOVE are one step each, in which nothing else is written."""
+
+
+def _chosen(view: View, command: Copy | Move) -> Sequence[int]:
+    """Raises TooManyMessages."""
+    uids = view.chosen(command.numbers, is_uid=command.is_uid)
+    if len(uids) > MOST_AT_ONCE:
+        raise TooManyMessages
+    return uids
+
+
 def copy(account: Account, command: Copy) -> Iterator[bytes]:
     view = account.selected()
-    uids = view.chosen(command.numbers, is_uid=command.is_uid)
+    uids = _chosen(view, command)
     target = account.get_folder(command.folder, code="TRYCREATE")
     copied = account.storage.copy(view.folder_id, uids, target.id)
     _note_recent(account, target.id, copied)
@@ -84,7 +97,7 @@ def _copyuid(copied: Copied) -> str:
 def move(account: Account, command: Move) -> Iterator[bytes]:
     """COPYUID comes untagged, before the messages go (RFC 6851 §4.3)."""
     view = account.writable()
-    uids = view.chosen(command.numbers, is_uid=command.is_uid)
+    uids = _chosen(view, command)
     target = account.get_folder(command.folder, code="TRYCREATE")
     moved = account.storage.move(view.folder_id, uids, target.id)
     _note_recent(account, target.id, moved)

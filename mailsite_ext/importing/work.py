@@ -36,6 +36,7 @@ from mailsite_ext.errors import (
     StorageDamaged,
     StorageElsewhere,
     StorageFull,
+    TooManyFolders,
 )
 from mailsite_ext.importing.bodies import Bodies
 from mailsite_ext.importing.copies import has_copy
@@ -78,7 +79,7 @@ def step(desk: Desk, source: MailSource) -> bool:
     except NOT_NOW as error:
         records.wait(error, WAIT_S)
         return False
-    except BadFolderName as error:
+    except (BadFolderName, TooManyFolders) as error:
         records.complete(error)
     except _Refused as refused:
         records.wait(refused.error, LONG_WAIT_S)

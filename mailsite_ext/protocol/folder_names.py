@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import binascii
 import re
+import unicodedata
 
 SHIFTED = re.compile(rb"&([A-Za-z0-9+,]*)-")
 NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]+|&")
 PRINTABLE = re.compile(rb"[\x20-\x7e]*")
+BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0")
+"""Letters and marks by name that nobody sees."""
+SHOWN_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\u200c\u200d")
+"""Of Unicode's format characters those that are seen, and the joiners."""
+STRAY = re.compile("(?:^|[\x00-\x22\x24-\x29\x2b-\x2f\x3a-\x7f])[\u200c\u200d\ufe00-\ufe0f]")
+"""A joiner or a variation selector where it changes nothing; after a digit, # and * one begins a keycap."""
 
 
 def decode_utf7(name: bytes) -> str:
@@ -53,6 +60,17 @@ def decode_name(octets: bytes, *, utf8: bool) -> str:
     if any(ord(char) < 32 or 127 <= ord(char) < 160 or char in "\u2028\u2029" for char in name):
         raise ValueError("A folder name has a control character")  # RFC 9051 §5.1, RFC 5198 §2
     return canonical(name)
+
+
+def is_readable(name: str) -> bool:
+    """Does a name show all it holds, in its order?  Each part has something to see in it, nothing turns what stands
+    beside it or hides (RFC 9051 §5.1, RFC 5198 §2); the joiners of Persian, Hindi and emoji stay.
+    """
+    return all(part.strip() for part in name.split("/")) and not any(map(_is_hidden, name)) and not STRAY.search(name)
+
+
+def _is_hidden(char: str) -> bool:
+    return char in BLANKS or (unicodedata.category(char) == "Cf" and char not in SHOWN_FORMATS)
 
 
 def encode_name(name: str, *, utf8: bool) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from app.extension_api import NoSuchFolder, Role
-from mailsite_ext.errors import BadFolderName, FolderExists, FolderNotEmptied, NoSuchMailbox
-from mailsite_ext.protocol.folder_names import canonical
+from mailsite_ext.errors import BadFolderName, FolderExists, FolderNotEmptied, NoSuchMailbox, TooManyFolders
+from mailsite_ext.protocol.folder_names import canonical, is_readable
 from mailsite_ext.storage import catalogue_messages as messages
 from mailsite_ext.storage.catalogue_messages import Relocate, span
 from mailsite_ext.storage.catalogue_step import Step
@@ -28,6 +28,8 @@ from mailsite_ext.storage.values import DELIMITER, FIRST_FOLDERS, INBOX
 LONGEST_PART_OCTETS = 240
 LONGEST_NAME_OCTETS = 1_000
 DEEPEST = 32
+MOST_FOLDERS = 2_000
+"""Of a mailbox, for those that people make; a delivery always has its folder."""
 LONGEST_MAILBOX_OCTETS = 240
 
 
@@ -43,6 +45,13 @@ def folder_name(name: str) -> str:
     ):
         raise BadFolderName(name[:100])
     return canonical(name)
+
+
+def new_folder_name(name: str) -> str:
+    """As `folder_name`, for one that somebody gives now: those there are already stay as they are."""
+    if not is_readable(name):
+        raise BadFolderName(name[:100])
+    return folder_name(name)
 
 
 def _octets(text: str) -> bytes:
@@ -113,13 +122,20 @@ def set_quota(step: Step, name: str, limit_octets: int | None) -> None:
 
 # Making
 def create_folder(step: Step, mailbox: LockedMailbox, name: str, role: Role | None) -> LockedFolder:
-    name = folder_name(name)
+    name = new_folder_name(name)
     known = _by_name(step, mailbox)
     if name in known and known[name].selectable:
         raise FolderExists(name)
     if role and any(folder.role is role for folder in known.values()):
         raise BadFolderName(f"{role} is another folder's role")
+    _require_room(known, [*parents(name), name])
     return _make_whole(step, mailbox, name, role, known)
+
+
+def _require_room(known: Mapping[str, LockedFolder], made: Iterable[str]) -> None:
+    """Raises TooManyFolders."""
+    if len(known.keys() | set(made)) > max(MOST_FOLDERS, len(known)):
+        raise TooManyFolders
 
 
 def ensure_folder(step: Step, mailbox: LockedMailbox, name: str) -> LockedFolder:
@@ -196,11 +212,12 @@ def _mark(step: Step, folder: LockedFolder) -> None:
 
 
 def rename_folder(step: Step, folder_id: int, name: str, relocate: Relocate | None) -> None:
-    name = folder_name(name)
+    name = new_folder_name(name)
     folder, known = _with_siblings(step, folder_id)
     mailbox = step.mailbox_of(folder)
     if name in known:
         raise FolderExists(name)
+    _require_room(known, [*parents(name), *([name] if folder.name == INBOX else [])])
     if folder.name == INBOX:
         _empty_inbox(step, folder, name, known, relocate)
         return

@@ -15,6 +15,7 @@ from mailsite_ext.errors import (
     MessageTooLarge,
     StorageDamaged,
     StorageFull,
+    TooManyFolders,
 )
 from mailsite_ext.replies import imap_reply
 from mailsite_ext.storage.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
@@ -32,7 +33,7 @@ def refusals_told() -> Iterator[None]:
         raise BadInput("name", words_of(error)) from error
     except (MailboxFull, StorageFull) as error:
         raise FolderFull(words_of(error)) from error
-    except (FolderExists, FolderNotEmptied, MessageTooLarge, StorageDamaged) as error:
+    except (FolderExists, FolderNotEmptied, MessageTooLarge, StorageDamaged, TooManyFolders) as error:
         raise ActionRefused(words_of(error)) from error
 
 

@@ -7,6 +7,7 @@ import pytest
 from app.clock import SystemClock
 from app.extension_api import ConnectionLost
 from mailsite_ext.errors import StorageDamaged, StorageFull
+from mailsite_ext.imap import changing
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.appending import append
 from mailsite_ext.imap.carry_out import carry_out, guarded
@@ -215,3 +216,14 @@ def test_an_answer_of_another_subject_is_found_by_its_references(mail, maps):
     assert say(account, "b THREAD REFERENCES UTF-8 ALL")[0] == "* THREAD (1 2 3)"
     list(index_all(mail, mail.text))
     assert say(account, "c THREAD REFERENCES UTF-8 ALL")[0] == "* THREAD (1 2 3)"
+
+
+@pytest.mark.parametrize("command", ["COPY", "MOVE", "UID COPY", "UID MOVE"])
+def test_a_command_copies_so_many_messages_and_no_more(mail, maps, monkeypatch, command):
+    monkeypatch.setattr(changing, "MOST_AT_ONCE", 2)
+    store(mail, 3)
+    account = session(mail, maps)
+    assert say(account, f"b {command} 1:3 Sent")[-1].startswith("b NO [LIMIT] ")
+    assert mail.find_folder("bob", "Sent").messages == 0
+    assert say(account, f"c {command} 1:2 Sent")[-1].startswith("c OK ")
+    assert mail.find_folder("bob", "Sent").messages == 2

@@ -7,7 +7,15 @@ import pytest
 from app.bus import Bell, Topic
 from app.errors import NoSuchFolder
 from app.sources import Role
-from mailsite_ext.errors import BadFolderName, FolderExists, FolderNotEmptied, MailboxFull, NoSuchMailbox
+from mailsite_ext.errors import (
+    BadFolderName,
+    FolderExists,
+    FolderNotEmptied,
+    MailboxFull,
+    NoSuchMailbox,
+    TooManyFolders,
+)
+from mailsite_ext.storage import catalogue_folders
 from mailsite_ext.storage.values import FIRST_FOLDERS, Delivery, Placement, Quota
 from tests.mailsite.storage.engines import NOON, add, content, deliver, flag, inbox_of, mail, read
 
@@ -82,7 +90,8 @@ def test_a_new_folder_comes_with_the_names_above_it(storage):
 @pytest.mark.parametrize(
     "name",
     ["", "/", "a//b", "a/", "/a", "a\nb", "a\x00", "\x7f", "x" * 241, "é" * 121, "a/" * 32 + "a",
-     "/".join(["x" * 200] * 6), "\ud800"],
+     "/".join(["x" * 200] * 6), "\ud800", "gpj\u202eexe", "In\u200dbox", "a/\u2067b", "soft\u00adhyphen", " ",
+     "a/\u3164", "\ufeffTrash", "Tr\ufe0fash"],
 )  # fmt: skip
 def test_names_no_folder_can_have(storage, name):
     with pytest.raises(BadFolderName):
@@ -99,6 +108,40 @@ def test_names_that_would_like_to_leave_the_storage_are_only_names(storage, plac
     assert read(storage, folder.id, uid) == mail("in there")
     assert name in names(storage)
     assert {path.name for path in place.folder.iterdir()} <= {"mail", "bytes", "var"}
+
+
+@pytest.mark.parametrize(
+    "name", ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "👩\u200d🔬", "1\ufe0f\u20e3", "a b", "日本語"]
+)
+def test_names_of_many_scripts(storage, name):
+    assert storage.create_folder("alice", name).name == name
+
+
+def test_a_folder_named_so_before_is_used_like_any_other(storage, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(catalogue_folders, "is_readable", lambda _name: True)
+        folder = storage.create_folder("alice", "a/gpj\u202eexe")
+    deliver(storage, mail("to it"), Placement("alice", folder.name))
+    storage.rename_folder(storage.find_folder("alice", "a").id, "b")
+    assert storage.get_folder(folder.id).name == "b/gpj\u202eexe"
+    assert storage.get_folder(folder.id).messages == 1
+    storage.rename_folder(folder.id, "b/c")
+
+
+def test_a_mailbox_has_so_many_folders_and_no_more(storage, monkeypatch):
+    monkeypatch.setattr(catalogue_folders, "MOST_FOLDERS", len(names(storage)) + 2)
+    one = storage.create_folder("alice", "a/b")
+    for made in ("c", "a/c"):
+        with pytest.raises(TooManyFolders):
+            storage.create_folder("alice", made)
+    with pytest.raises(TooManyFolders):
+        storage.rename_folder(one.id, "new/b")
+    with pytest.raises(TooManyFolders):
+        storage.rename_folder(storage.find_folder("alice", "INBOX").id, "old mail")
+    storage.rename_folder(one.id, "a/d")
+    assert storage.create_folder("bob", "his").name == "his"
+    deliver(storage, mail("nothing is lost"), Placement("alice", "Elsewhere"))
+    assert storage.find_folder("alice", "Elsewhere").messages == 1
 
 
 def test_one_role_one_folder(storage):
