@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from app.web.admin import side as admin_side
     from app.web.filters import file_size
     from app.web.forms import choices, text_of, tidy
+    from app.web.ids import row_id
     from app.web.sections import Entry
     from app.web.settings_section import SettingsSection
 
@@ -207,6 +208,7 @@ __all__ = [
     "require_admin",
     "require_sign_in",
     "row_count",
+    "row_id",
     "running_addresses",
     "running_settings",
     "runtime",
@@ -251,6 +253,7 @@ _LOADED_LATER = {
     "remove_identity": "app.accounts.service:remove_identity",
     "save_identity": "app.accounts.service:save_identity",
     "is_mail_elsewhere": "app.machines.rows:is_mail_elsewhere",
+    "row_id": "app.web.ids:row_id",
     "running_addresses": "app.machines.service:running_addresses",
     "running_settings": "app.machines.service:running_settings",
     "require_admin": "app.web.admin:require_admin",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 def register(host: Host) -> None:
     """Read top to bottom: what hosting adds to the webmail."""
     from mailsite_ext.cli import register_commands  # pages and commands: a listener's process loads none of them
+    from mailsite_ext.delivery import register_delivery
     from mailsite_ext.dns_advice import register_dns_advice
     from mailsite_ext.domains import register_domains
     from mailsite_ext.importing import register_importing
@@ -21,6 +22,7 @@ def register(host: Host) -> None:
     host.add_migrations("mailsite")
     register_settings(host)
     register_domains(host)
+    register_delivery(host)
     register_dns_advice(host)
     register_commands(host)
     register_webmail(host)

@@ -59,6 +59,8 @@ class QueuedRecipient(Base):
         Index("ix_mailsite_queued_recipient_message", "message_id"),
         Index("ix_mailsite_queued_recipient_claim", "claim"),
         Index("ix_mailsite_queued_recipient_to_tell", "to_tell"),
+        Index("ix_mailsite_queued_recipient_shown", "fate", "id"),
+        Index("ix_mailsite_queued_recipient_destination", "fate", "domain", "id"),
         {"sqlite_autoincrement": True},
     )
 

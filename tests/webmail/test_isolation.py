@@ -55,6 +55,7 @@ IDENTITY = "/mail/accounts/<int:account_id>/identities/<int:identity_id>"
 ATTACHMENT = "/mail/draft/<uuid>/attachments/<file>"
 OWN_IDENTITY = "/settings/identities/<int:identity_id>"
 IMPORT = "/settings/import/<int:account_id>"
+QUEUE_DEED = "<any(hold, release, retry, drop, 'drop-silently'):deed>"
 SERVICE = "machines/service/<int:service_id>/<any(start, restart, stop):deed>"
 WHOLE_ACCOUNT = {
     "address": "alice@example.net", "imap_host": "imap.example.net", "imap_port": "993", "imap_tls": "implicit",
@@ -140,6 +141,13 @@ CASES = [
     ),
     _admin("mailboxes/<int:mailbox_id>/delete-mail", "mailboxes/{mailbox}/delete-mail"),
     _admin("mailboxes/<int:mailbox_id>/release", "mailboxes/{mailbox}/release"),
+    _admin("queue/messages/<int:message_id>", "queue/messages/{message}", "GET"),
+    _admin(f"queue/destinations/<domain>/{QUEUE_DEED}", "queue/destinations/there.example/drop"),
+    _admin(f"queue/messages/<int:message_id>/{QUEUE_DEED}", "queue/messages/{message}/drop"),
+    _admin(
+        f"queue/messages/<int:message_id>/recipients/<int:recipient_id>/{QUEUE_DEED}",
+        "queue/messages/{message}/recipients/{message}/drop",
+    ),
     _admin("failed-sign-ins/<int:failure_id>/lift", "failed-sign-ins/{user}/lift"),
     _admin("credentials/<int:account_id>/revoke", "credentials/{account}/revoke"),
     _admin("users/<int:user_id>/delete", "users/{user}/delete", "GET"),
