@@ -12,6 +12,7 @@ MailError
 ├── TooManyFolders               a mailbox has as many as it can have
 ├── TooManyKeywords              a folder has as many as it can have
 ├── TooManyMessages              for one command
+├── SearchTooLong                no index knew enough, and reading everything takes too long
 ├── StorageFull                  the disk is: try again later
 ├── StorageDamaged               bytes on disk are not those that were written
 ├── StorageElsewhere             this storage belongs to another machine (N2)
@@ -95,6 +96,9 @@ class TooManyKeywords(MailError): ...
 
 
 class TooManyMessages(MailError): ...
+
+
+class SearchTooLong(MailError): ...
 
 
 class StorageFull(MailError): ...

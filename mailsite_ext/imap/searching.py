@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from functools import cache
 
 from app.extension_api import NoSuchMessage
+from mailsite_ext.errors import SearchTooLong
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.found_sets import Sets, find_hits
 from mailsite_ext.imap.news import tell_news
@@ -26,6 +27,8 @@ from mailsite_ext.storage.values import Column, Uids
 Found = Sequence[tuple[int, int]]
 """UID and MODSEQ of what was found, by ascending UID; the MODSEQ is 0 where the key asks for none."""
 
+LONGEST_LOOK_S = 60.0
+"""At messages that no index knows; a thread of the listener is taken meanwhile."""
 COLUMNS = (
     Column.UID,
     Column.FLAGS,
@@ -130,7 +133,10 @@ def _with_modseq(account: Account, view: View, uids: Sequence[int]) -> Found:
 def _looked_at(account: Account, view: View, key: keys.Key, context: SearchContext, uids: Set[int]) -> Iterator[int]:
     """What no index knows yet is read, message by message."""
     test = matcher(key, context)
+    ends_s = account.clock.monotonic_s() + LONGEST_LOOK_S
     for row in account.storage.rows(view.folder_id, COLUMNS, uids):
+        if account.clock.monotonic_s() > ends_s:
+            raise SearchTooLong
         if _holds(account, view, view.find_number(row[0]), row, test=test):
             yield row[0]
 

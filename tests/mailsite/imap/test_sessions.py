@@ -7,7 +7,7 @@ import pytest
 from app.clock import SystemClock
 from app.extension_api import ConnectionLost
 from mailsite_ext.errors import StorageDamaged, StorageFull
-from mailsite_ext.imap import changing
+from mailsite_ext.imap import changing, searching
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.appending import append
 from mailsite_ext.imap.carry_out import carry_out, guarded
@@ -227,3 +227,24 @@ def test_a_command_copies_so_many_messages_and_no_more(mail, maps, monkeypatch, 
     assert mail.find_folder("bob", "Sent").messages == 0
     assert say(account, f"c {command} 1:2 Sent")[-1].startswith("c OK ")
     assert mail.find_folder("bob", "Sent").messages == 2
+
+
+@pytest.mark.parametrize(
+    "command", ["SEARCH TEXT z", "SORT (SUBJECT) UTF-8 BODY z", "THREAD REFERENCES UTF-8 NOT TEXT q"]
+)
+def test_a_search_that_no_index_answers_comes_to_an_end(mail, maps, clock, monkeypatch, command):
+    store(mail, 3)
+    account = session(mail, maps)
+    account.clock = clock
+    say(account, "b SEARCH RETURN (SAVE) ALL")
+    opened = mail.open_message
+
+    def slowly(*message):
+        clock.advance(searching.LONGEST_LOOK_S / 2 + 1)
+        return opened(*message)
+
+    monkeypatch.setattr(mail, "open_message", slowly)
+    assert [line[:11] for line in say(account, f"c {command}")] == ["c NO [LIMIT"]
+    assert say(account, "d NOOP")[-1].startswith("d OK ")
+    list(index_all(mail, mail.text))
+    assert say(account, f"e {command}")[-1].startswith("e OK ")
