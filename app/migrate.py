@@ -6,8 +6,11 @@ It is imported where it is used: a web process, which never migrates, is 11 MiB 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
 
 from app.db import Database
 
@@ -40,10 +43,17 @@ def alembic_config(database: Database, branch: str) -> AlembicConfig:
 
 
 def revisions(database: Database, branch: str) -> tuple[str | None, str | None]:
-    """Where `database` stands, and the newest revision of its branch."""
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    newest = ScriptDirectory.from_config(alembic_config(database, branch)).get_current_head()
+    """Where `database` stands, and the newest revision of its branch, `app` or `private`; without Alembic, which a
+    probe that is asked every few seconds would keep in memory.
+    """
     with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision(), newest
+        is_made = sa.inspect(connection).has_table("alembic_version")
+        found = connection.scalar(sa.text("SELECT version_num FROM alembic_version")) if is_made else None
+    return found, newest_revision(branch)
+
+
+@cache
+def newest_revision(branch: str) -> str:
+    """Files are named `<branch>_<number>_<words>.py`, and each revision follows the number before."""
+    names = (MIGRATIONS / "versions" / branch).glob(f"{branch}_*.py")
+    return max("_".join(path.stem.split("_")[:2]) for path in names)

@@ -1,8 +1,13 @@
 """Probes."""
 
+import subprocess
+import sys
+
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from app import migrate
 from app.engine.models import Engine
 from app.mail_services.modes import Mode
 
@@ -49,3 +54,25 @@ def test_a_database_that_does_not_answer_is_not_ready_and_nothing_leaks(anonymou
     answer = anonymous.get("/readyz")
     assert (answer.status_code, answer.json["public database"]) == (503, "no answer")
     assert "hunter2" not in answer.text
+
+
+def test_a_database_without_tables_is_not_migrated(anonymous, parts):
+    with parts.private.engine.begin() as link:
+        link.execute(text("DROP TABLE alembic_version"))
+    assert anonymous.get("/readyz").json["private database"] == "not migrated"
+
+
+@pytest.mark.parametrize("branch", ["app", "private"])
+def test_the_newest_revision_is_alembics(parts, branch):
+    scripts = ScriptDirectory.from_config(migrate.alembic_config(parts.public, branch))
+    assert migrate.newest_revision(branch) == scripts.get_current_head()
+
+
+def test_a_probe_loads_no_alembic(tmp_path):
+    """In a process of its own: other tests migrate."""
+    asked = (
+        "import sys; from app import migrate; from app.db import Database; "
+        f"print(migrate.revisions(Database('sqlite:///{tmp_path}/none.db'), 'app'), 'alembic' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["(None,", f"'{migrate.newest_revision('app')}')", "False"]
