@@ -11,11 +11,11 @@ from mailsite_ext.errors import SearchTooLong
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.found_sets import Sets, find_hits
 from mailsite_ext.imap.news import tell_news
-from mailsite_ext.imap.updates import FOUND, UPDATES, Update, find_lasting, named
+from mailsite_ext.imap.updates import FOUND, UPDATES, Update, find_lasting, named, no_update
 from mailsite_ext.imap.view import View, packed
 from mailsite_ext.protocol import search_keys as keys
 from mailsite_ext.protocol.imap_commands import CancelUpdate, Search, SearchReturn, Sort
-from mailsite_ext.protocol.imap_data import esearch_response, search_response, status_line, string
+from mailsite_ext.protocol.imap_data import esearch_response, search_response, status_line
 from mailsite_ext.protocol.imap_limits import BadCommand
 from mailsite_ext.protocol.imap_search import Candidate, SearchContext, has_modseq, matcher
 from mailsite_ext.protocol.message_text import MessageText
@@ -66,7 +66,7 @@ def search(account: Account, command: Search) -> Iterator[bytes]:
 def _follow(account: Account, view: View, command: Search, key: keys.Key | None, found: Found) -> Iterator[bytes]:
     """Keep the client informed from now on, or say that it will not be (RFC 5267 §4.3.1)."""
     if key is None or len(view.updates) >= UPDATES or len(found) > FOUND:
-        yield b"* NO [NOUPDATE " + string(command.tag) + b"] this search is not kept up to date\r\n"
+        yield no_update(command.tag)
         return
 
     def matching(uids: Sequence[int]) -> Iterator[int]:

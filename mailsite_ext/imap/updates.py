@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
+from mailsite_ext.errors import SearchTooLong
 from mailsite_ext.imap.view import View, packed
 from mailsite_ext.protocol import search_keys as keys
-from mailsite_ext.protocol.imap_data import esearch_response
+from mailsite_ext.protocol.imap_data import esearch_response, string
 from mailsite_ext.protocol.sequence_sets import LARGEST, STAR, SequenceSet, compact, merged
 from mailsite_ext.storage.values import Uids
 
@@ -38,9 +39,19 @@ def tell_changed(view: View, changed: Iterable[int]) -> Iterator[bytes]:
     """Messages that are new or have other flags come and go; after EXISTS, so that they have numbers (§4.3.3)."""
     known = [uid for uid in changed if view.find_number(uid)] if view.updates else []
     for update in view.updates if known else ():
-        matching = frozenset(update.matching(known))
+        try:
+            matching = frozenset(update.matching(known))
+        except SearchTooLong:
+            view.updates = tuple(other for other in view.updates if other is not update)
+            yield no_update(update.tag)
+            continue
         found = frozenset(known).intersection(update.found)
         yield from _tell(view, update, sorted(found - matching), sorted(matching - found))
+
+
+def no_update(tag: bytes) -> bytes:
+    """RFC 5267 §4.3.1: this search's changes are not told, or no longer."""
+    return b"* NO [NOUPDATE " + string(tag) + b"] this search is not kept up to date\r\n"
 
 
 def _tell(view: View, update: Update, removed: Sequence[int], added: Sequence[int]) -> Iterator[bytes]:

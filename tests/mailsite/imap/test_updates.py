@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import re
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from app.clock import SystemClock
+from mailsite_ext.errors import SearchTooLong
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.carry_out import carry_out
 from mailsite_ext.imap.folder_maps import FolderMaps
-from mailsite_ext.imap.updates import UPDATES, find_lasting
+from mailsite_ext.imap.updates import UPDATES, Update, find_lasting, tell_changed
 from mailsite_ext.imap.view import View, packed
 from mailsite_ext.protocol import search_keys as keys
 from mailsite_ext.protocol.imap_reader import CommandReader
@@ -154,3 +157,16 @@ LAST = keys.Uids(parse_set(b"9", 1))
 def test_numbers_are_read_as_they_are_now(key, lasting):
     view = View(1, False, packed([5, 6, 7, 9]), 10, 1, saved=packed([5]))
     assert find_lasting(key, view) == lasting
+
+
+def test_a_search_that_takes_too_long_is_no_longer_followed_and_the_others_are():
+    def too_long(uids):
+        raise SearchTooLong
+
+    view = SimpleNamespace(updates=(), find_number=lambda uid: uid, numbers_of=lambda uids: uids)
+    slow, quick = Update(b"s", True, packed(), too_long), Update(b"q", True, packed(), lambda uids: uids)
+    view.updates = (slow, quick)
+    told = list(tell_changed(cast(View, view), [7]))
+    assert told[0].startswith(b'* NO [NOUPDATE "s"]')
+    assert b"ADDTO (0 7)" in told[1]
+    assert view.updates == (quick,)
