@@ -34,7 +34,7 @@ test: ready-tests ## everything CI runs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest -n 2 -m "not browser"
-	@$(BIN)/pytest -m browser
+	@$(BIN)/pytest -n 2 --dist loadfile -m browser
 
 bench: ready-tests ## the figures of docs/performance.md, printed beside the peers'
 	@$(BIN)/python -m bench
