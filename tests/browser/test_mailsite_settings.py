@@ -82,7 +82,7 @@ def test_the_field_in_error_has_the_focus(open_as_admin):
     page.locator("#mailsite-imap_port").fill("imap")
     page.get_by_role("button", name="Save changes").last.click()
     page.locator("#mailsite-imap_port[aria-invalid=true]").wait_for()
-    page.wait_for_function("document.activeElement.id === 'mailsite-imap_port'")
+    page.locator("#mailsite-imap_port:focus").wait_for()
 
 
 def test_nothing_for_axe_to_find(open_as_admin, parts, db, admin, alice, bob):
