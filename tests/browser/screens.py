@@ -6,6 +6,7 @@ up and the demo; each page wide and narrow, light and dark, named <page>-<width>
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from app import create_app, migrate, runtime
@@ -79,7 +80,8 @@ class Shot:
 
 def _open_message(page: Page) -> None:
     page.frame_locator("iframe.message-frame").get_by_role("heading").wait_for()
-    page.wait_for_function("document.querySelector('iframe.message-frame').offsetHeight > 300")
+    tall = re.compile(r"height: (?:[3-9][0-9]{2}|[0-9]{4,})px")
+    expect(page.locator("iframe.message-frame")).to_have_attribute("style", tall)
 
 
 def _select(page: Page) -> None:

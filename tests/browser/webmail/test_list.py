@@ -43,7 +43,8 @@ def test_an_html_message_stands_in_a_frame_as_high_as_it_is_and_loads_nothing_fr
     frame = inbox.frame_locator("iframe.message-frame")
     expect(frame.get_by_role("heading")).to_have_text("Walking the old post road")
     expect(inbox.locator("#message .notice")).to_contain_text("images held back")
-    inbox.wait_for_function("document.querySelector('iframe.message-frame').offsetHeight > 300")
+    tall = re.compile(r"height: (?:[3-9][0-9]{2}|[0-9]{4,})px")
+    expect(inbox.locator("iframe.message-frame")).to_have_attribute("style", tall)
     frame_height, content_height = inbox.evaluate(
         "(f => [f.offsetHeight, f.contentDocument.documentElement.getBoundingClientRect().height])"
         "(document.querySelector('iframe.message-frame'))"
