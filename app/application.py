@@ -11,6 +11,7 @@ from app.actions import views as actions
 from app.compose import views as compose_views
 from app.config import Config
 from app.engine import cli as engine_cli
+from app.folders import views as folders
 from app.machines import cli as machines_cli
 from app.mail_services import gate
 from app.mailbox import views as mailbox
@@ -50,7 +51,7 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
         part.init_app(app)
     for activity in (health, shell, accounts, mailbox, users, settings_views, administration, messages, actions):
         activity.init_app(app)
-    for activity in (compose_views, outbox_views, events):
+    for activity in (folders, compose_views, outbox_views, events):
         activity.init_app(app)
     for commands in (cli, doctor, users_cli, vault_cli, engine_cli, machines_cli):
         commands.init_app(app)

@@ -4,6 +4,7 @@ from app.accounts import models as accounts
 from app.actions import models as actions
 from app.compose import models as compose
 from app.engine import models as engine
+from app.folders import models as folders
 from app.machines import models as machines
 from app.mail_services import models as mail_services
 from app.messages import models as messages
@@ -17,6 +18,7 @@ __all__ = [
     "actions",
     "compose",
     "engine",
+    "folders",
     "machines",
     "mail_services",
     "messages",

@@ -286,6 +286,8 @@ class AccountWork:
 
     def _do_actions(self, source: MailSource) -> None:
         self._assure(source)
+        if deeds.change_folders(self.desk, source):
+            self._seats.put(self._watch, "tree", Rank.NEWS, self._sync_tree)
         touched, next_at = deeds.do_actions(self.desk, source)
         self._timetable.plan_at(Topic.ACTIONS, next_at)
         self._look_at(touched)

@@ -17,6 +17,8 @@ from app.compose.models import Draft
 from app.engine.desk import Desk
 from app.engine.plan import KnownFolder, stores_of
 from app.engine.sync import known_folders
+from app.folders import carry_out as folder_changes
+from app.folders.models import FolderChange
 from app.mirror.models import BodyRequest, RequestState
 from app.outbox import filing
 from app.outbox import service as outbox
@@ -25,7 +27,7 @@ from app.outbox.send import send_due
 from app.outbox.states import OutboxState
 from app.sources import MailSource
 
-Waiting = BodyRequest | Action | Outgoing | Draft
+Waiting = BodyRequest | Action | FolderChange | Outgoing | Draft
 
 
 def accounts_that_wait(db: Session, engine_id: int, now: datetime, *, all_kinds: bool) -> Sequence[tuple[int, Topic]]:
@@ -44,9 +46,19 @@ def _waiting(now: datetime) -> Sequence[tuple[Topic, type[Waiting], ColumnElemen
     return (
         (Topic.BODY_WANTED, BodyRequest, BodyRequest.state == RequestState.WANTED),
         (Topic.ACTIONS, Action, Action.state.in_(WAITING) & (Action.not_before <= now)),
+        (Topic.ACTIONS, FolderChange, FolderChange.refused.is_(False)),
         (Topic.OUTBOX, Outgoing, unsent | (Outgoing.state == OutboxState.ACCEPTED)),
         (Topic.OUTBOX, Draft, (Draft.file_after <= now) & ~Draft.handed_over),
     )
+
+
+def change_folders(desk: Desk, source: MailSource) -> bool:
+    """Tell the source what people did to folders; whether there was anything.  Raises what breaks the session."""
+    with desk.session() as db:
+        done = folder_changes.carry_out(db, source, desk.account_id)
+    if done:
+        desk.ring_tree()
+    return done > 0
 
 
 def do_actions(desk: Desk, source: MailSource) -> tuple[Sequence[KnownFolder], datetime | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -217,11 +217,32 @@ def _find_named(db: Session, account_id: int, role: Role) -> Folder | None:
 
 def _own_name(db: Session, account_id: int, role: Role) -> str:
     """`Archive`, or `INBOX.Archive` where the server keeps everything under INBOX."""
-    name = NAMES.get(role, role.value.title())
+    return own_prefix(db, account_id)[0] + NAMES.get(role, role.value.title())
+
+
+def own_prefix(db: Session, account_id: int) -> tuple[str, str | None]:
+    """What stands before the names of new folders, and the delimiter of the account's folders, None if there is none.
+
+    The prefix is "INBOX." where the server keeps everything under INBOX and tells of no namespace (RFC 2342).
+    """
     names = db.execute(select(Folder.name, Folder.delimiter).where(Folder.account_id == account_id)).all()
     others = [row for row in names if row.name.upper() != "INBOX"]
-    delimiter = next((row.delimiter for row in others if row.delimiter), "")
+    delimiter = next((row.delimiter for row in others or names if row.delimiter), None)
     prefix = f"INBOX{delimiter}"
-    if delimiter and all(row.name.startswith(prefix) for row in others):
-        return prefix + name
-    return name
+    is_below_inbox = delimiter and others and all(row.name.startswith(prefix) for row in others)
+    return prefix if is_below_inbox else "", delimiter
+
+
+def rename_folders(db: Session, account_id: int, renamed: Callable[[str, str | None], str]) -> None:
+    """Give folders the names their server has for them now; the rows stay, and so do their messages.
+
+    `renamed` takes a name and its delimiter.  A row that has the new name already came with a list of folders
+    meanwhile, and is empty: it makes room.  The caller commits.
+    """
+    rows.lock_account(db, account_id)
+    for folder in _stored(db, account_id):
+        name = renamed(folder.name, folder.delimiter)
+        if name != folder.name and folder.label is None:
+            taken = delete(Folder).where(Folder.account_id == account_id, Folder.name == name)
+            db.execute(taken, execution_options={"synchronize_session": False})
+            _update(db, folder.id, {"name": name})

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from app.accounts.models import Identity
 from app.actions import service as actions
 from app.compose import attachments
+from app.folders.models import FolderChange, FolderDeed
 from app.machines.models import Machine, MachineService
 from app.mail_services.models import OAuthClient
 from app.mail_services.modes import Mode
@@ -44,6 +45,9 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
     db.commit()
     folder, trash = make_folder(db, account), make_folder(db, account, "Trash", Role.TRASH)
     make_folder(db, account, "Archive", Role.ARCHIVE)
+    plain = make_folder(db, account, "Plain")
+    change = FolderChange(account_id=account.id, deed=FolderDeed.CREATE, name=SECRET, refused=True, created_at=START)
+    db.add(change)
     written_in = make_folder(db, account, "Drafts", Role.DRAFTS)
     message = make_message(db, folder, bodystructure=HTML, subject=SECRET, preview=SECRET)
     make_message(db, folder, answers=message)
@@ -76,6 +80,7 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
             "session": db.scalars(select(UserSession.id).where(UserSession.user_id == alice.id)).first(),
             "machine": machine.id, "service": service.id,
             "image_key": signing.image_key(parts.private, alice.id, url),
+            "plain": plain.id, "folder_change": change.id,
             "mailbox": mailbox.id, "app_password": db.scalar(select(AppPassword.id)),
             "hosted_identity": db.scalar(select(Identity.id).where(Identity.address == "alice@localhost")),
             "mailbox_address": hosting.add_address(db, mailbox.id, "al", "").id,

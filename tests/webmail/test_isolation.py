@@ -52,6 +52,8 @@ def _admin(rule: str, address: str, method: str = "POST") -> Case:
 
 
 IDENTITY = "/mail/accounts/<int:account_id>/identities/<int:identity_id>"
+FOLDER = "/mail/accounts/<int:account_id>/folders/<int:folder_id>"
+FOLDER_CHANGE = "/mail/accounts/<int:account_id>/folders/changes/<int:change_id>/dismiss"
 ATTACHMENT = "/mail/draft/<uuid>/attachments/<file>"
 OWN_IDENTITY = "/settings/identities/<int:identity_id>"
 IMPORT = "/settings/import/<int:account_id>"
@@ -113,6 +115,19 @@ CASES = [
         {"name": "Mallory", "address": "mallory@example.org"},
     ),
     Case("POST", IDENTITY + "/remove", "/mail/accounts/{account}/identities/{identity}/remove"),
+    _account("/folders", "GET"),
+    _account("/folders", name="Mine", parent="0"),
+    *(
+        Case(method, FOLDER + rule, f"/mail/accounts/{{account}}/folders/{{plain}}{rule}", form)
+        for method, rule, form in (
+            ("GET", "", {}),
+            ("POST", "", {"name": "Mine", "parent": "0"}),
+            ("GET", "/delete", {}),
+            ("POST", "/delete", {}),
+            ("POST", "/subscribe", {"subscribed": "0"}),
+        )
+    ),
+    Case("POST", FOLDER_CHANGE, "/mail/accounts/{account}/folders/changes/{folder_change}/dismiss"),
     Case("POST", "/settings/security/sessions/<int:session_id>/end", "/settings/security/sessions/{session}/end"),
     Case(
         "POST",
