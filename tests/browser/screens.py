@@ -111,6 +111,15 @@ def _port(page: Page) -> str:
     return page.url.rpartition("#")[2]
 
 
+def _folders_page(stage: Stage) -> str:
+    return f"/mail/accounts/{stage.home.account.id}/folders"
+
+
+def _follow(page: Page, link: str) -> None:
+    page.get_by_role("link", name=link, exact=True).click()
+    page.wait_for_load_state()
+
+
 BY_HAND = "/mail/accounts/add?by-hand=1#"
 SHOTS = (
     Shot("setup", lambda stage: stage.setup_link, signed_in=False),
@@ -136,6 +145,9 @@ SHOTS = (
     Shot("users", lambda _stage: "/admin/users"),
     Shot("credentials", lambda _stage: "/admin/credentials"),
     Shot("accounts", lambda _stage: "/mail/accounts"),
+    Shot("account-folders", _folders_page),
+    Shot("folder-edit", _folders_page, lambda page: _follow(page, "Rename or move Travel")),
+    Shot("folder-delete", _folders_page, lambda page: _follow(page, "Delete Travel")),
     Shot("add-account", lambda _stage: "/mail/accounts/add"),
     Shot("add-account-found", lambda _stage: "/mail/accounts/add", _find_settings),
     Shot(
