@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import judging, reading, seeds, servers
+from tests.fuzz import judging, reading, reporting, seeds, servers
 from tests.fuzz.explore import Target
 
 TARGETS = {
@@ -28,6 +28,10 @@ TARGETS = {
         Target("dkim", judging.dkim_signatures, judging.DKIM_SEEDS, judging.DKIM_WORDS),
         Target("arc", judging.arc_chain, judging.ARC_SEEDS, judging.ARC_WORDS),
         Target("results", judging.forged_results, judging.RESULTS_SEEDS, judging.RESULTS_WORDS),
+        Target("aggregate_report", reporting.aggregate, reporting.AGGREGATES, reporting.AGGREGATE_WORDS),
+        Target("tls_report", reporting.tls, reporting.TLS_REPORTS, reporting.TLS_WORDS),
+        Target("report_mail", reporting.mail, reporting.MAILS, reporting.MAIL_WORDS),
+        Target("report_destinations", reporting.destinations, reporting.RUAS, reporting.RUA_WORDS),
         Target("addresses", reading.addresses, seeds.ADDRESSES, seeds.ADDRESS_WORDS),
     )
 }
