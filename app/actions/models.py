@@ -62,3 +62,42 @@ class Action(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(Text, default="")  # the server's own words
     noticed: Mapped[bool] = mapped_column(default=False)  # the person has been shown the refusal
+
+
+class BulkState(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+class BulkDeed(Base):
+    """One deed on everything in a folder that matches: it becomes actions, some hundred messages each.
+
+    `cursor` is where in the list the next ones begin, `newest_id` the newest row there was when it was asked for;
+    `done` counts messages, of `total`.  `actions` are ids, in the order they were made, without those taken back.
+    """
+
+    __tablename__ = "bulk_deed"
+    __table_args__ = (
+        Index("ix_bulk_deed_account", "account_id", "state"),
+        Index("ix_bulk_deed_user", "user_id", "state"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("mail_account.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
+    deed: Mapped[str] = mapped_column(String(20))  # a name of app.actions.deeds
+    object: Mapped[str] = mapped_column(Text, default="")  # what the deed needs besides: a folder's id, a label
+    filter: Mapped[str] = mapped_column(String(20), default="")  # a ListFilter
+    conversations: Mapped[bool] = mapped_column(default=False)  # with all messages of their conversations there
+    newest_id: Mapped[int]
+    cursor: Mapped[str] = mapped_column(String(100), default="")
+    total: Mapped[int] = mapped_column(default=0)
+    done: Mapped[int] = mapped_column(default=0)
+    actions: Mapped[list[int]] = mapped_column(JSON, default=list)
+    state: Mapped[BulkState] = mapped_column(default=BulkState.RUNNING)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

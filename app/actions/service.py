@@ -286,11 +286,13 @@ def not_junk(db: Session, user_id: int, message_ids: Iterable[int], clock: Clock
     return _move_to_role(_begin(db, user_id, message_ids, clock, bus), Role.INBOX, "not-junk")
 
 
-def delete(db: Session, user_id: int, message_ids: Iterable[int], clock: Clock, bus: Bus) -> Action | None:
-    """Move to Trash; what is in Trash or Junk is deleted for good once the undo time has passed."""
+def delete(
+    db: Session, user_id: int, message_ids: Iterable[int], clock: Clock, bus: Bus, *, at_once: bool = False
+) -> Action | None:
+    """Move to Trash; what is in Trash or Junk is deleted for good once the undo time has passed, or `at_once`."""
     deed = _begin(db, user_id, message_ids, clock, bus)
     if deed.folder.role in FINAL_IN:
-        return _expunge(deed, _undo_time(db, user_id))
+        return _expunge(deed, timedelta() if at_once else _undo_time(db, user_id))
     return _move_to_role(deed, Role.TRASH, "delete")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from flask import Blueprint, Flask, flash, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -10,20 +10,18 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
 
-from app.actions import service
-from app.actions.models import Action
-from app.actions.words import done_words, refused_words
+from app.actions import bulk, service
+from app.actions.deeds import ONE_BY_ONE, Doer, find_deed
+from app.actions.models import BulkState
+from app.actions.words import bulk_words, done_words, folder_words, refused_words
 from app.errors import BadInput, MailError, NotFound, http_status
-from app.mirror.flags import FLAGGED, SEEN
-from app.mirror.queries import conversation_members
+from app.mirror.queries import FILTERS, ListFilter, conversation_members, get_folder
 from app.runtime import runtime
 from app.users.sessions import ask_to_sign_in
 from app.users.views import safe_next
 from app.web.ids import is_row_id
 
 bp = Blueprint("actions", __name__, url_prefix="/mail/actions")
-
-Deed = Callable[[Sequence[int], str], Action | None]
 
 
 def init_app(app: Flask) -> None:
@@ -42,7 +40,7 @@ def act() -> ResponseReturnValue:
     """Do `do` to the messages `message`; with `view=conversations`, to all of their conversations in the folder.
 
     `do` is a name of DEEDS; for move and copy with the folder's id, "move:12" or in `target`; `folder` is the one the
-    messages are seen in.  Script gets JSON
+    messages are seen in.  With `all=1` it is done to everything in that folder that passes `filter`.  Script gets JSON
     {words, undo}, a form a redirect to `next`.
     """
     return _answered(_act)
@@ -50,14 +48,55 @@ def act() -> ResponseReturnValue:
 
 def _act() -> ResponseReturnValue:
     name, _colon, object_ = request.form.get("do", "").partition(":")
-    deed = DEEDS.get(name)
-    if deed is None:
-        raise BadInput("do", _("This cannot be done to a message."))
-    action = deed(_chosen(name), object_ or request.form.get("target", ""))
+    deed, object_ = find_deed(name), object_ or request.form.get("target", "")
+    if request.form.get("all") == "1":
+        return _act_on_all(name, object_)
+    action = deed(_doer(), _chosen(name), object_)
     if action is None:
         return _answer(_("Nothing to change."))
     words = done_words(g.db, action)
-    return _answer(words, action_id=action.id)
+    return _answer(words, url_for(".undo", action_id=action.id), action.id)
+
+
+def _act_on_all(name: str, object_: str) -> ResponseReturnValue:
+    """Do it to all messages of the folder that pass the list's filter."""
+    folder = get_folder(g.db, current_user.id, _shown_folder())
+    if name == "delete" and folder.role in service.FINAL_IN and request.form.get("confirmed") != "1":
+        raise BadInput("do", _("Use “Empty” above the list: it deletes everything in this folder for good."))
+    filter = FILTERS.get(request.form.get("filter", ""), ListFilter.ALL)
+    by_conversation = request.form.get("view") == "conversations"
+    started = bulk.start(_doer(), folder, name, object_, filter, conversations=by_conversation)
+    return _answer(bulk_words(g.db, started), url_for(".undo_bulk", bulk_id=started.id))
+
+
+def _shown_folder() -> int:
+    """The folder the messages are seen in; 0, which none has, where the form does not say."""
+    shown = request.form.get("folder", "")
+    return int(shown) if is_row_id(shown) else 0
+
+
+def _doer() -> Doer:
+    parts = runtime()
+    return Doer(g.db, current_user.id, parts.clock, parts.bus, _shown_folder() or None)
+
+
+@bp.get("/empty/<int:folder_id>")
+def empty(folder_id: int) -> ResponseReturnValue:
+    """Asks before everything in Trash or Junk is deleted for good; the form it shows is one of `act`."""
+    folder = get_folder(g.db, current_user.id, folder_id)
+    if folder.role not in service.FINAL_IN:
+        raise NotFound
+    return render_template("actions/empty.html", folder=folder, place=folder_words(g.db, folder.id))
+
+
+@bp.post("/bulk/<int:bulk_id>/undo")
+def undo_bulk(bulk_id: int) -> ResponseReturnValue:
+    return _answered(lambda: _undo_bulk(bulk_id))
+
+
+def _undo_bulk(bulk_id: int) -> ResponseReturnValue:
+    undone = bulk.undo(_doer(), bulk_id)
+    return _answer(_("Undone.") if undone.state is BulkState.UNDONE else _("Being undone."))
 
 
 @bp.post("/<int:action_id>/undo")
@@ -76,7 +115,7 @@ def take_refusals() -> list[str]:
     if not current_user.is_authenticated:
         return []
     refused = service.refused_actions(g.db, current_user.id)
-    words = [refused_words(g.db, action) for action in refused]
+    words = list(dict.fromkeys(refused_words(g.db, action) for action in refused))  # bulk deeds are many actions
     if refused:
         service.mark_noticed(g.db, current_user.id, [action.id for action in refused])
     return words
@@ -90,68 +129,6 @@ def _chosen(deed: str) -> Sequence[int]:
     if request.form.get("view") == "conversations" and deed not in ONE_BY_ONE:
         return conversation_members(g.db, current_user.id, ids, limit=service.MAX_AT_ONCE)
     return ids
-
-
-def _flags(verb: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Deed:
-    def flag(ids: Sequence[int], _object: str) -> Action | None:
-        parts = runtime()
-        return service.flag(g.db, current_user.id, ids, add, remove, parts.clock, parts.bus, deed=verb)
-
-    return flag
-
-
-def _plain(deed: Callable[..., Action | None]) -> Deed:
-    def plain(ids: Sequence[int], _object: str) -> Action | None:
-        parts = runtime()
-        return deed(g.db, current_user.id, ids, parts.clock, parts.bus)
-
-    return plain
-
-
-def _move(ids: Sequence[int], target: str) -> Action | None:
-    parts, seen_in = runtime(), request.form.get("folder", "")
-    shown = int(seen_in) if is_row_id(seen_in) else None
-    return service.move(g.db, current_user.id, ids, _target(target), parts.clock, parts.bus, seen_in=shown)
-
-
-def _copy(ids: Sequence[int], target: str) -> Action | None:
-    parts = runtime()
-    return service.copy(g.db, current_user.id, ids, _target(target), parts.clock, parts.bus)
-
-
-def _target(folder: str) -> int:
-    if not is_row_id(folder):
-        raise BadInput("target", _("Choose a folder."))
-    return int(folder)
-
-
-def _labels(*, adds: bool) -> Deed:
-    def label(ids: Sequence[int], name: str) -> Action | None:
-        if not name.strip():
-            raise BadInput("label", _("Name a label."))
-        parts = runtime()
-        add, remove = ([name], []) if adds else ([], [name])
-        return service.label(g.db, current_user.id, ids, add, remove, parts.clock, parts.bus)
-
-    return label
-
-
-DEEDS: Mapping[str, Deed] = {
-    "read": _flags("read", add=[SEEN]),
-    "unread": _flags("unread", remove=[SEEN]),
-    "star": _flags("star", add=[FLAGGED]),
-    "unstar": _flags("unstar", remove=[FLAGGED]),
-    "archive": _plain(service.archive),
-    "delete": _plain(service.delete),
-    "junk": _plain(service.junk),
-    "not-junk": _plain(service.not_junk),
-    "move": _move,
-    "copy": _copy,
-    "label": _labels(adds=True),
-    "unlabel": _labels(adds=False),
-}
-ONE_BY_ONE = frozenset({"star"})
-"""Deeds that are done to the message itself where a conversation is listed."""
 
 
 def _wants_json() -> bool:
@@ -172,8 +149,7 @@ def _answered(work: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
         return redirect(_next(), 303)
 
 
-def _answer(words: str, action_id: int | None = None) -> ResponseReturnValue:
-    undo_url = url_for(".undo", action_id=action_id) if action_id else None
+def _answer(words: str, undo_url: str | None = None, action_id: int | None = None) -> ResponseReturnValue:
     if _wants_json():
         return jsonify(words=words, undo=undo_url, action=action_id)
     notice = render_template("actions/done.html", words=words, undo_url=undo_url)

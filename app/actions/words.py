@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
-from app.actions.models import Action, ActionKind
+from app.actions.models import Action, ActionKind, BulkDeed, BulkState
 from app.mirror.models import Folder
 
 
@@ -31,6 +31,43 @@ def done_words(db: Session, action: Action) -> str:
         "copy": lambda: ngettext("Copied to %(place)s.", "%(num)s messages copied to %(place)s.", count, place=place),
     }
     return str(words.get(action.deed, lambda: _("Done."))())
+
+
+def bulk_words(db: Session, bulk: BulkDeed) -> str:
+    """One sentence for the toast while it goes on: "1,204 messages are being archived."."""
+    count = bulk.total
+    target = int(bulk.object) if bulk.deed in ("move", "copy") else None
+    place = folder_words(db, target)
+    words = {
+        "read": lambda: ngettext("%(num)s message is marked as read.", "%(num)s messages are marked as read.", count),
+        "unread": lambda: ngettext(
+            "%(num)s message is marked as unread.", "%(num)s messages are marked as unread.", count
+        ),
+        "archive": lambda: ngettext(
+            "%(num)s message goes to the archive.", "%(num)s messages go to the archive.", count
+        ),
+        "delete": lambda: ngettext("%(num)s message is deleted.", "%(num)s messages are deleted.", count),
+        "move": lambda: ngettext(
+            "%(num)s message moves to %(place)s.", "%(num)s messages move to %(place)s.", count, place=place
+        ),
+    }
+    return str(words.get(bulk.deed, lambda: ngettext("%(num)s message.", "%(num)s messages.", count))())
+
+
+def progress_words(bulk: BulkDeed) -> str:
+    """What goes on, for the folder tree."""
+    if bulk.state is BulkState.UNDOING:
+        return str(_("Undoing"))
+    words = {
+        "archive": lambda: _("Archiving"),
+        "delete": lambda: _("Deleting"),
+        "move": lambda: _("Moving"),
+        "copy": lambda: _("Copying"),
+        "junk": lambda: _("Marking as junk"),
+        "read": lambda: _("Marking as read"),
+        "unread": lambda: _("Marking as unread"),
+    }
+    return str(words.get(bulk.deed, lambda: _("Changing messages"))())
 
 
 def refused_words(db: Session, action: Action) -> str:

@@ -288,9 +288,12 @@ class AccountWork:
         self._assure(source)
         if deeds.change_folders(self.desk, source):
             self._seats.put(self._watch, "tree", Rank.NEWS, self._sync_tree)
+        more = deeds.go_on_in_bulk(self.desk)
         touched, next_at = deeds.do_actions(self.desk, source)
         self._timetable.plan_at(Topic.ACTIONS, next_at)
         self._look_at(touched)
+        if more:
+            self.hear(Topic.ACTIONS)
 
     def _file(self, source: MailSource) -> None:
         """Drafts, and copies of what was sent."""

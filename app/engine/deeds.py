@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import MailAccount
-from app.actions import carry_out
-from app.actions.models import Action
+from app.actions import bulk, carry_out
+from app.actions.deeds import Doer
+from app.actions.models import Action, BulkDeed
 from app.actions.pending import WAITING
 from app.bus import Topic
 from app.compose.models import Draft
@@ -27,7 +28,7 @@ from app.outbox.send import send_due
 from app.outbox.states import OutboxState
 from app.sources import MailSource
 
-Waiting = BodyRequest | Action | FolderChange | Outgoing | Draft
+Waiting = BodyRequest | Action | BulkDeed | FolderChange | Outgoing | Draft
 
 
 def accounts_that_wait(db: Session, engine_id: int, now: datetime, *, all_kinds: bool) -> Sequence[tuple[int, Topic]]:
@@ -46,6 +47,7 @@ def _waiting(now: datetime) -> Sequence[tuple[Topic, type[Waiting], ColumnElemen
     return (
         (Topic.BODY_WANTED, BodyRequest, BodyRequest.state == RequestState.WANTED),
         (Topic.ACTIONS, Action, Action.state.in_(WAITING) & (Action.not_before <= now)),
+        (Topic.ACTIONS, BulkDeed, BulkDeed.state.in_(bulk.AT_WORK)),
         (Topic.ACTIONS, FolderChange, FolderChange.refused.is_(False)),
         (Topic.OUTBOX, Outgoing, unsent | (Outgoing.state == OutboxState.ACCEPTED)),
         (Topic.OUTBOX, Draft, (Draft.file_after <= now) & ~Draft.handed_over),
@@ -59,6 +61,18 @@ def change_folders(desk: Desk, source: MailSource) -> bool:
     if done:
         desk.ring_tree()
     return done > 0
+
+
+def go_on_in_bulk(desk: Desk) -> bool:
+    """Some more of what is done to whole folders; False if nothing is left, or it has to wait for the server."""
+    with desk.session() as db:
+        deed = bulk.find_at_work(db, desk.account_id)
+        if deed is None:
+            return False
+        doer = Doer(db, deed.user_id, desk.parts.clock, desk.parts.bus)
+        more = bulk.step(doer, deed)
+    desk.ring_tree()
+    return more
 
 
 def do_actions(desk: Desk, source: MailSource) -> tuple[Sequence[KnownFolder], datetime | None]:

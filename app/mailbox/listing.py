@@ -14,12 +14,11 @@ from app.errors import NoSuchFolder
 from app.mailbox.printing import Manner, PrintedRow, print_rows
 from app.mailbox.rows import Words
 from app.mirror import queries
-from app.mirror.queries import Cursor, ListFilter, ListRow
+from app.mirror.queries import FILTERS, Cursor, ListFilter, ListRow
 from app.mirror.tree import AccountTree, FolderRow
 from app.web.filters import Calendar
 
 PAGE_ROWS = 50
-FILTERS = {filter.value: filter for filter in ListFilter}
 VIEWS = ("conversations", "messages")
 MAX_ROWS = 500  # what a refresh of an endlessly scrolled list may ask for at once
 

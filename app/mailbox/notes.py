@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from flask_babel import gettext as _
 
 from app.accounts.models import AccountState
+from app.actions.models import BulkDeed, BulkState
+from app.actions.words import progress_words
 from app.mirror.tree import AccountRow
 from app.web.filters import Calendar
 
@@ -27,6 +29,21 @@ class Progress:
 
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BulkProgress:
+    """How far a deed on a whole folder is, in messages, and the id it is undone by; 0 while that is being done."""
+
+    words: str
+    done: int
+    total: int
+    undo_id: int
+
+    @classmethod
+    def of(cls, deed: BulkDeed) -> BulkProgress:
+        undo_id = deed.id if deed.state is BulkState.RUNNING else 0
+        return cls(progress_words(deed), min(deed.done, deed.total), deed.total, undo_id)
 
 
 def find_note(account: AccountRow, calendar: Calendar) -> Note | None:

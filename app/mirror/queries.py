@@ -32,6 +32,9 @@ class ListFilter(StrEnum):
     ATTACHMENTS = "attachments"
 
 
+FILTERS = {filter.value: filter for filter in ListFilter}
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """A place in a list: what follows is older than this row."""
@@ -181,6 +184,13 @@ def _summaries_of(db: Session, rows: Sequence[ListRow]) -> Mapping[int, Summary]
     if not rows:
         return {}
     return summaries(db, rows[0].account_id, rows[0].folder_id, (row.conversation_id for row in rows))
+
+
+def count_messages(db: Session, folder_id: int, filter: ListFilter) -> int:
+    """How many messages of a folder pass a filter: they are counted, so not for every page."""
+    listed = _listed(db, folder_id, None)
+    passing = select(sa.func.count()).select_from(listed).where(listed.c.folder_id == folder_id)
+    return db.scalar(passing.where(_text(CONDITIONS[filter], listed))) or 0
 
 
 def next_cursor(rows: Sequence[ListRow], limit: int = 50) -> Cursor | None:

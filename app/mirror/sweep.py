@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.accounts.models import MailAccount
-from app.actions.models import Action, ActionState
+from app.actions.models import Action, ActionState, BulkDeed
 from app.compose.models import Draft, FiledDraft
 from app.mirror import bodies
 from app.mirror.counters import AT_ONCE, chunks
@@ -37,6 +37,7 @@ ORPHANS: tuple[tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]], ..
     (BodyRequest.message_id, Message.id),
     (Action.folder_id, Folder.id),
     (Action.target_id, Folder.id),
+    (BulkDeed.folder_id, Folder.id),
     (FiledDraft.folder_id, Folder.id),
 )
 DANGLING: tuple[tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]], ...] = (

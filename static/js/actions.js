@@ -38,9 +38,10 @@ export async function act(what, ids = chosen(), { quiet = false } = {}) {
   const rows = ids.map(list.rowOf).filter(Boolean);
   const mine = ++number;
   running += 1;
+  const everything = list.everything() && list.ticked().length > 0;
   const restore = leaving.has(verb) ? take(rows, ids) : change(rows, marks[verb]);
   try {
-    const answer = await post(form.action, body(what, ids));
+    const answer = await post(form.action, body(what, ids, everything));
     if (!quiet && answer.words && mine > newest) {
       newest = mine; // one answered late says nothing: Undo takes back the newest
       toast(answer.words, { onUndo: answer.undo ? () => undo(answer.undo) : undefined });
@@ -54,9 +55,11 @@ export async function act(what, ids = chosen(), { quiet = false } = {}) {
   refresh();
 }
 
-function body(what, ids) {
+// `everything`: not only these messages, but all that the list would show.
+function body(what, ids, everything) {
   const data = new FormData(form);
   data.set("do", what);
+  if (everything) data.set("all", "1");
   for (const id of ids) data.append("message", id);
   return data;
 }

@@ -10,6 +10,7 @@ let anchor = null; // where a range of ticks begins
 export const rows = () => [...grid.querySelectorAll(".row")];
 export const rowOf = (id) => document.getElementById(`m${id}`);
 export const currentRow = () => (current?.isConnected ? current : null);
+export const everything = () => document.querySelector(".select-rest input")?.checked === true;
 export const ticked = () => rows().filter((row) => pick(row).checked);
 const pick = (row) => row.querySelector(".pick");
 const link = (row) => row.querySelector(".row-link");
@@ -56,6 +57,7 @@ export function tickAll(on) {
 // Tell how many are ticked, on the screen and to those who listen.
 export function count() {
   const chosen = ticked().length;
+  if (!chosen || chosen < rows().length) forgetEverything();
   const text = words.selected.replace("%", chosen);
   document.getElementById("selected").textContent = text;
   say(chosen ? text : "");
@@ -63,6 +65,12 @@ export function count() {
     all.checked = chosen > 0 && chosen === rows().length;
     all.indeterminate = chosen > 0 && !all.checked;
   }
+}
+
+// Nothing but what is ticked is meant any more.
+function forgetEverything() {
+  const rest = document.querySelector(".select-rest input");
+  if (rest) rest.checked = false;
 }
 
 function tickRange(row) {

@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from app.accounts.models import Identity
+from app.actions import bulk
 from app.actions import service as actions
+from app.actions.deeds import Doer
 from app.compose import attachments
 from app.folders.models import FolderChange, FolderDeed
 from app.machines.models import Machine, MachineService
@@ -18,6 +20,7 @@ from app.mail_services.models import OAuthClient
 from app.mail_services.modes import Mode
 from app.messages import signing
 from app.mirror import bodies
+from app.mirror.queries import ListFilter
 from app.outbox.models import Outgoing
 from app.sources import Role
 from app.users.models import UserSession
@@ -57,6 +60,8 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
             octets = f"Subject: {SECRET}\r\n\r\n<p>{SECRET}".encode()
             bodies.store_section(db, parts.vault, account, row.id, section, [octets], clock.now())
     action = actions.flag(db, alice.id, [message.id], {"\\Flagged"}, set(), clock, parts.bus)
+    doer = Doer(db, alice.id, clock, parts.bus)
+    deed = bulk.start(doer, written_in, "read", "", ListFilter.ALL, conversations=False)
     draft = make_draft(db, account, SECRET)
     file = attachments.attach(db, draft, f"{SECRET}.txt", "text/plain", [SECRET.encode()], room_octets=9_999, now=START)
     sent = make_draft(db, account, "On its way")
@@ -80,7 +85,7 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
             "session": db.scalars(select(UserSession.id).where(UserSession.user_id == alice.id)).first(),
             "machine": machine.id, "service": service.id,
             "image_key": signing.image_key(parts.private, alice.id, url),
-            "plain": plain.id, "folder_change": change.id,
+            "plain": plain.id, "folder_change": change.id, "bulk": deed.id,
             "mailbox": mailbox.id, "app_password": db.scalar(select(AppPassword.id)),
             "hosted_identity": db.scalar(select(Identity.id).where(Identity.address == "alice@localhost")),
             "mailbox_address": hosting.add_address(db, mailbox.id, "al", "").id,

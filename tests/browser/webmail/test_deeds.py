@@ -69,3 +69,25 @@ def test_tabs_share_one_stream_and_both_hear(visit, post):
     for page in (first, second):
         expect(page.locator(".row").first).to_contain_text("Fresh from the press", timeout=2_000)
     assert len(asked) <= 1  # the first page's own
+
+
+def test_everything_in_the_folder_not_only_what_is_shown(inbox, home, db):
+    rest = inbox.locator(".select-rest")
+    expect(rest).to_be_hidden()
+    inbox.locator(".list-bar [data-do=select-all]").check()
+    rest.get_by_text("All 75 messages in Inbox").click()
+    inbox.get_by_role("toolbar", name="Selected").get_by_role("button", name="Mark as read").click()
+    expect(inbox.locator(".toast")).to_contain_text("75 messages are marked as read")
+    expect(inbox.locator(".row.is-unread")).to_have_count(0)
+    db.refresh(home.inbox)
+    assert home.inbox.unread == 0
+    inbox.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(inbox.locator(".row.is-unread")).to_have_count(6)
+
+
+def test_one_tick_taken_away_means_only_what_is_ticked(inbox, home, db):
+    inbox.locator(".list-bar [data-do=select-all]").check()
+    inbox.locator(".select-rest").get_by_text("All 75").click()
+    row(inbox, "Rehearsal moves").locator(".pick").uncheck(force=True)
+    expect(inbox.locator(".select-rest")).to_be_hidden()
+    assert not inbox.locator(".select-rest input").is_checked()

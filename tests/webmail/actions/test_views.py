@@ -168,3 +168,35 @@ def test_a_deed_needs_its_token(app, alice, browser_of, message):
 def test_with_mail_off_there_is_no_such_address(alice, browser_of, set_mode, message):
     set_mode(Mode.DISABLED)
     assert browser_of(alice).post("/mail/actions", data={"do": "read", "message": message.id}).status_code == 404
+
+
+def test_everything_in_a_folder_that_passes_the_filter(db, alice, browser_of, inbox):
+    messages = [make_message(db, inbox) for _ in range(3)]
+    read = make_message(db, inbox, flags=["\\Seen"])
+    browser = browser_of(alice)
+    form = {"do": "archive", "all": "1", "folder": inbox.id, "filter": "unread", "view": "messages"}
+    told = browser.post("/mail/actions", data=form, headers=JSON)
+    assert told.json["words"] == "3 messages go to the archive."
+    assert {stored(db, message).folder_id == inbox.id for message in messages} == {False}
+    assert stored(db, read).folder_id == inbox.id
+    assert "Archiving" in browser.get(f"/mail/tree?folder={inbox.id}").text
+    undone = browser.post(told.json["undo"], headers=JSON)
+    assert undone.status_code == 200
+    assert {stored(db, message).folder_id == inbox.id for message in messages} == {True}
+
+
+def test_trash_is_emptied_after_it_was_asked(db, alice, browser_of, inbox):
+    trash = make_folder(db, db.get(MailAccount, inbox.account_id), "Trash", Role.TRASH)
+    message = make_message(db, trash)
+    browser = browser_of(alice)
+    assert f"/mail/actions/empty/{trash.id}" in browser.get(f"/mail/folder/{trash.id}").text
+    assert "1 message" in browser.get(f"/mail/actions/empty/{trash.id}").text
+    form = {"do": "delete", "all": "1", "folder": trash.id}
+    assert browser.post("/mail/actions", data=form, headers=JSON).status_code == 422
+    assert stored(db, message)
+    browser.post("/mail/actions", data={**form, "confirmed": "1"})
+    assert stored(db, message) is None
+
+
+def test_no_other_folder_is_emptied(alice, browser_of, inbox):
+    assert browser_of(alice).get(f"/mail/actions/empty/{inbox.id}").status_code == 404
