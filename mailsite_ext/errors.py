@@ -54,6 +54,8 @@ MailError
 ├── TooMuchBeforeLogin           a stranger that talks and talks
 ├── OutboundNotSetUp             mail to the world, where nobody delivers it
 ├── QueueUnavailable             the delivery queue cannot be written now
+├── SendingLimitReached          a mailbox sent to as many recipients elsewhere as it may
+├── BouncedLately                the address said lately, and for good, that it takes no mail
 ├── KeyAlreadyComing             a DKIM key waits to be published: one at a time
 ├── SigningKeyInUse              it signs: another must first
 ├── CannotBind                   a port of this machine cannot be had, and what to do
@@ -213,6 +215,15 @@ class OutboundNotSetUp(MailError): ...
 
 
 class QueueUnavailable(MailError): ...
+
+
+class SendingLimitReached(MailError): ...
+
+
+class BouncedLately(MailError): ...
+
+
+class TooManyReports(MailError): ...
 
 
 class HeaderTooLarge(MailError): ...

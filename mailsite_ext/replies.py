@@ -5,7 +5,7 @@ SMTP replies: RFC 5321 §4.2 with enhanced codes of RFC 3463 and RFC 5248; IMAP 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.extension_api import LoginRefused, MailError, NoSuchFolder, TimedOut, TooManyAttempts
 from mailsite_ext.errors import (
@@ -21,6 +21,7 @@ from mailsite_ext.errors import (
     BadSasl,
     BadSequence,
     BareLineEnding,
+    BouncedLately,
     CommandLineTooLong,
     CommandNotOffered,
     CommandUnknown,
@@ -44,6 +45,7 @@ from mailsite_ext.errors import (
     QueueUnavailable,
     RouteRefused,
     SearchTooLong,
+    SendingLimitReached,
     SignedOut,
     Stopping,
     StorageDamaged,
@@ -55,6 +57,7 @@ from mailsite_ext.errors import (
     TooManyKeywords,
     TooManyMessages,
     TooManyRecipients,
+    TooManyReports,
     TooMuchBeforeLogin,
     UnknownParameter,
 )
@@ -79,6 +82,9 @@ class Wire:
     smtp: Reply
     imap: str
 
+
+DETAIL = "{}"
+"""Where in the words of a reply the error's own stand."""
 
 REPLIES: dict[type[MailError], Wire] = {
     NoSuchMailbox: Wire(Reply(550, "5.1.1 no such mailbox here"), "NO [NONEXISTENT] no such mailbox"),
@@ -136,6 +142,13 @@ REPLIES: dict[type[MailError], Wire] = {
     QueueUnavailable: Wire(
         Reply(451, "4.3.0 the delivery queue cannot be written, try later"), "NO [UNAVAILABLE] try later"
     ),
+    TooManyReports: Wire(Reply(452, "4.3.1 too many reports wait to be read, try later"), "NO [UNAVAILABLE] try later"),
+    SendingLimitReached: Wire(
+        Reply(450, f"4.7.1 this mailbox may send to {DETAIL} and has, try later"), "NO [LIMIT] try later"
+    ),
+    BouncedLately: Wire(
+        Reply(550, f"5.1.1 {DETAIL} (the outbox on the web lets you send all the same)"), "NO [CANNOT] it bounced"
+    ),
     OutboundNotSetUp: Wire(Reply(550, "5.7.1 delivery to other servers is not set up here"), "NO [CANNOT] not local"),
     MailError: Wire(Reply(451, "4.3.0 a fault here, try later"), "NO [UNAVAILABLE] a fault here, try later"),
 }
@@ -143,7 +156,8 @@ REPLIES: dict[type[MailError], Wire] = {
 
 def smtp_reply(error: MailError) -> Reply:
     """The SMTP reply to `error`: the nearest class in the table decides."""
-    return _wire(error).smtp
+    reply = _wire(error).smtp
+    return replace(reply, words=reply.words.replace(DETAIL, error.detail))
 
 
 def imap_reply(error: MailError) -> str:

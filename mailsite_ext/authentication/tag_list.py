@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_VERSION = re.compile(r"[ \t]*v[ \t]*=[ \t]*([^; \t]*)[ \t]*(?:;|$)")
 _FOLDS = re.compile(r"[ \t\r\n]+")
 SPACE = " \t\r\n"
 MOST_TAGS = 64
@@ -35,6 +36,12 @@ def parse_tags(text: str) -> Mapping[str, str]:
             raise BadTagList(f"tag {name[:40]!r} is doubled or cannot be read")
         tags[name] = value.strip(SPACE)
     return tags
+
+
+def has_version(text: str, version: str) -> bool:
+    """Is the first tag v=, and `version` its value to the letter?"""
+    found = _VERSION.match(text)
+    return found is not None and found[1] == version
 
 
 def without_folds(text: str) -> str:

@@ -40,6 +40,13 @@ class Arrival:
 class Outbound(Protocol):
     """Where mail of people who signed in goes when it is not for somebody here: the delivery queue."""
 
+    def check(self, mailbox: str, recipient: Address, others: int, message_id: str = "") -> None:
+        """May `mailbox` send to `recipient` now, besides `others` of the same message?  May wait for the database.
+
+        `message_id`: of an arrival that may have been taken already.  Raises BouncedLately, SendingLimitReached.
+        """
+        ...
+
     def submit(
         self, arrival: Arrival, recipients: Sequence[RcptTo], content: Content, fields: Sequence[Field]
     ) -> Future[None]:
@@ -50,17 +57,37 @@ class Outbound(Protocol):
         ...
 
 
+class TakesReports(Protocol):
+    """Where reports to an address of their own go (mailsite_ext.reports.box)."""
+
+    def take(
+        self, arrival: Arrival, content: Content, then: Callable[[], Sequence[Stored]]
+    ) -> Future[Sequence[Stored]]:
+        """Keep the message, then do `then`, whose result the future has.
+
+        Raises MessageTooLarge; the future TooManyReports, and what `then` does.
+        """
+        ...
+
+
 class Inbound:
-    """Delivers to the storage; one for each process."""
+    """Delivers to the storage; one for each process.  Without `reports` mail to their addresses is let go."""
 
     def __init__(
-        self, storage: StorageEngine, host: str, posture: Posture, limits: Limits, trusts: TrustsSender | None = None
+        self,
+        storage: StorageEngine,
+        host: str,
+        posture: Posture,
+        limits: Limits,
+        trusts: TrustsSender | None = None,
+        reports: TakesReports | None = None,
     ) -> None:
         self._storage = storage
         self._host = host
         self._posture = posture
         self._limits = limits
         self._trusts = trusts
+        self._reports = reports
         self._known: set[str] = set()
 
     def deliver(self, arrival: Arrival, content: Content, fields: Sequence[Field]) -> Future[Sequence[Stored]]:
@@ -72,7 +99,10 @@ class Inbound:
         placements = list(self._placements(arrival, fields))
         for placement in placements:
             self._ensure_mailbox(placement.mailbox)
-        return self._storage.deliver(Delivery(content, placements, arrival.received_at))
+        delivery = Delivery(content, placements, arrival.received_at)
+        if self._reports is not None and any(each.takes_reports for each in arrival.recipients):
+            return self._reports.take(arrival, content, lambda: self._storage.deliver(delivery).result())
+        return self._storage.deliver(delivery)
 
     def _ensure_mailbox(self, mailbox: str) -> None:
         """Looked for once a process: one that is removed later refuses the delivery, and is then nobody's address."""

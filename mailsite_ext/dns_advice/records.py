@@ -8,6 +8,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 
 from mailsite_ext.authentication.key_states import Keys, KeyState, record_of
+from mailsite_ext.domains.names import DMARC_REPORTS, TLS_REPORTS
 from mailsite_ext.transport_security.mta_sts import Policy, record_text
 
 TTL_S = 3600
@@ -81,16 +82,18 @@ class Facts:
 
 def records_of(facts: Facts) -> Sequence[Record]:
     """Every record of the domain, in the order of the panel."""
-    domain, reports = facts.domain, f"mailto:postmaster@{facts.domain}"
+    domain = facts.domain
+    dmarc = f"v=DMARC1; p=none; rua=mailto:{DMARC_REPORTS}@{domain}"
+    tls_rpt = f"v=TLSRPTv1; rua=mailto:{TLS_REPORTS}@{domain}"
     return [
         Record(row=Row.SPF, name=domain, kind="TXT", values=("v=spf1 mx ~all",)),
         *_keys(facts),
-        Record(row=Row.DMARC, name=f"_dmarc.{domain}", kind="TXT", values=(f"v=DMARC1; p=none; rua={reports}",)),
+        Record(row=Row.DMARC, name=f"_dmarc.{domain}", kind="TXT", values=(dmarc,)),
         *_mta_sts(facts),
         Record(row=Row.MX, name=domain, kind="MX", values=(f"10 {facts.mail_host}.",)),
         *_addresses(facts),
         *_reverse(facts),
-        Record(row=Row.TLS_RPT, name=f"_smtp._tls.{domain}", kind="TXT", values=(f"v=TLSRPTv1; rua={reports}",)),
+        Record(row=Row.TLS_RPT, name=f"_smtp._tls.{domain}", kind="TXT", values=(tls_rpt,)),
         *_services(facts),
         Record(row=Row.AUTOCONFIG, name=f"autoconfig.{domain}", kind="CNAME", values=(f"{facts.web_host}.",)),
     ]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.extension_api import Runtime, User, UserRole
 from mailsite_ext.domains.models import EVERY_DOMAIN, Address, Mailbox, MailboxState
-from mailsite_ext.domains.names import ALWAYS_TAKEN, EVERYTHING, fold, is_reserved, split_detail
+from mailsite_ext.domains.names import ALWAYS_TAKEN, EVERYTHING, TAKES_REPORTS, fold, is_reserved, split_detail
 from mailsite_ext.errors import DomainNotAllowed, NotLocal
 from mailsite_ext.protocol import smtp_address
 from mailsite_ext.settings.mail_domains import is_full_domain
@@ -38,8 +38,9 @@ class Recipient:
     """Where mail for an address goes: to one mailbox, to several of a shared alias, to the admins of postmaster."""
 
     address: smtp_address.Address
-    mailboxes: tuple[Hosted, ...]  # at least one
+    mailboxes: tuple[Hosted, ...]  # at least one, unless it takes reports
     detail: str = ""  # the subaddress: shop of ada+shop (RFC 5233)
+    takes_reports: bool = False  # a program reads what comes here, whoever else gets it
 
 
 class Directory:
@@ -79,7 +80,8 @@ class Directory:
             return None
         name, detail = split_detail(fold(address.local))
         mailboxes = self._remembered(name, address.domain or self.domains[0])
-        return Recipient(address, mailboxes, detail) if mailboxes else None
+        takes_reports = name in TAKES_REPORTS
+        return Recipient(address, mailboxes, detail, takes_reports) if mailboxes or takes_reports else None
 
     def remembers(self, address: smtp_address.Address) -> bool:
         """Does find_recipient answer without asking the database?  Then asyncio may call it where it stands."""
@@ -131,10 +133,11 @@ def find_mailboxes(db: Session, name: str, domain: str) -> tuple[Hosted, ...]:
     """The mailboxes that mail for a folded `name` at `domain` reaches.
 
     What the address names comes before what stands for all: a mailbox's name and aliases, then for reserved names the
-    admins, then the domain's catch-all, then that of every domain.  A closed mailbox takes none.
+    admins, then the domain's catch-all, then that of every domain.  A closed mailbox takes none; reports are nobody's
+    mail unless an alias says so.
     """
     named = find_named(db, name, domain)
-    if named:
+    if named or name in TAKES_REPORTS:
         return named
     catch_all = _aliases(db, EVERYTHING, domain)
     if name in ALWAYS_TAKEN or (catch_all and is_reserved(name)):  # somebody's catch-all gets no admin's mail

@@ -14,7 +14,11 @@ EVERYTHING = "*"  # an alias of this name is a domain's catch-all; nobody can be
 ALWAYS_TAKEN = frozenset({"postmaster", "abuse"})
 """Addresses that exist at every domain (RFC 5321 §4.5.1, RFC 2142 §4)."""
 
-RESERVED = ALWAYS_TAKEN | frozenset(
+DMARC_REPORTS, TLS_REPORTS = "dmarc-reports", "tls-reports"
+TAKES_REPORTS = frozenset({DMARC_REPORTS, TLS_REPORTS})
+"""Addresses that exist at every domain too: what comes there is read by a program (RFC 9990, RFC 8460)."""
+
+RESERVED = ALWAYS_TAKEN | TAKES_REPORTS | frozenset(
     {
         # RFC 2142 §3-§6
         "info", "marketing", "sales", "support", "noc", "security", "hostmaster", "usenet", "news", "webmaster", "www",
@@ -24,7 +28,7 @@ RESERVED = ALWAYS_TAKEN | frozenset(
         "it", "mis",
         # Names people take for the system
         "root", "system", "mailer-daemon", "mailerdaemon", "daemon", "nobody", "noreply", "no-reply", "mail", "email",
-        "autoconfig", "autodiscover", "mta-sts", "tls-reports", "dmarc", "dmarc-reports", "billing", "help", "helpdesk",
+        "autoconfig", "autodiscover", "mta-sts", "dmarc", "billing", "help", "helpdesk",
         "official", "owner", "operator", "staff", "moderator", "satchel",
     }
 )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from app.extension_api import MailError
-from mailsite_ext.authentication.tag_list import BadTagList, parse_tags
+from mailsite_ext.authentication.tag_list import BadTagList, has_version, parse_tags
 from mailsite_ext.protocol.smtp_address import Address, parse_address
 
 MOST_DESTINATIONS = 5
@@ -91,4 +91,4 @@ def question_of_permission(policy_domain: str, destination: str) -> str:
 
 def gives_permission(records: Iterable[str]) -> bool:
     """Is one of the TXT records a DMARC record, which needs no more than its version?"""
-    return any(re.match(r"[ \t]*v[ \t]*=[ \t]*DMARC1[ \t]*(;|$)", text) for text in records)
+    return any(has_version(text, "DMARC1") for text in records)

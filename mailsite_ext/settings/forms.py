@@ -45,6 +45,7 @@ class SettingsForm(Form):
     expose_anyway = BooleanField(_("Passwords and mail may cross the internet unencrypted"))
     posture = RadioField(_("Delivery security"), choices=choices(*((posture.value, "") for posture in Posture)))
     enforce_dmarc = BooleanField(_("Enforce DMARC"))
+    send_reports = BooleanField(_("Send reports to other domains"))
     log_mail = BooleanField(_("Log mail"))
     test_mode = BooleanField(_("Test mail mode"))
     fallback_port = port_field(_("Test mode fallback port"))

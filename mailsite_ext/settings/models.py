@@ -24,6 +24,7 @@ class MailsiteSettings(Base):
     starttls: Mapped[bool]
     expose: Mapped[bool]
     enforce_dmarc: Mapped[bool]
+    send_reports: Mapped[bool] = mapped_column(default=True, server_default="1")
     posture: Mapped[Posture]
     log_mail: Mapped[bool]
     test_mode: Mapped[bool]

@@ -34,6 +34,7 @@ class Settings:
     starttls: bool = False  # O9
     expose: bool = False  # O10
     enforce_dmarc: bool = False  # O11
+    send_reports: bool = True  # to domains that ask what became of mail in their name, and of mail to them
     posture: Posture = Posture.ALLOW
     log_mail: bool = False  # O14
     test_mode: bool = False  # O15

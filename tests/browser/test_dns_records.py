@@ -102,7 +102,7 @@ def test_a_record_is_copied(open_panel):
     button = row(page, "DMARC").get_by_role("button", name="Copy the DMARC record", exact=True)
     button.click()
     button.get_by_text("Copied").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()") == "v=DMARC1; p=none; rua=mailto:postmaster@example.org"
+    assert page.evaluate("navigator.clipboard.readText()") == "v=DMARC1; p=none; rua=mailto:dmarc-reports@example.org"
 
 
 def test_nothing_for_axe_to_find(open_panel):

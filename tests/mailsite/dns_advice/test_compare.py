@@ -12,12 +12,12 @@ KEY = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A"  # as octets; what they mean is the ver
 RECORDS = {
     Row.SPF: ("TXT", "v=spf1 mx ~all"),
     Row.DKIM: ("TXT", f"v=DKIM1; k=rsa; p={KEY}"),
-    Row.DMARC: ("TXT", "v=DMARC1; p=none; rua=mailto:postmaster@example.org"),
+    Row.DMARC: ("TXT", "v=DMARC1; p=none; rua=mailto:dmarc-reports@example.org"),
     Row.MTA_STS: ("TXT", "v=STSv1; id=17;"),
     Row.MX: ("MX", "10 mail.example.org."),
     Row.ADDRESS: ("A", "8.8.4.4"),
     Row.REVERSE: ("PTR", "mail.example.org."),
-    Row.TLS_RPT: ("TXT", "v=TLSRPTv1; rua=mailto:postmaster@example.org"),
+    Row.TLS_RPT: ("TXT", "v=TLSRPTv1; rua=mailto:tls-reports@example.org"),
     Row.SRV: ("SRV", "0 1 993 mail.example.org."),
 }
 

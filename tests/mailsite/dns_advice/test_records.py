@@ -52,7 +52,7 @@ def test_every_record_in_the_order_of_the_work():
     assert shown(FACTS) == [
         ("example.org", "TXT", ("v=spf1 mx ~all",)),
         ("s1._domainkey.example.org", "TXT", ("v=DKIM1; k=rsa; p=" + "A" * 392,)),
-        ("_dmarc.example.org", "TXT", ("v=DMARC1; p=none; rua=mailto:postmaster@example.org",)),
+        ("_dmarc.example.org", "TXT", ("v=DMARC1; p=none; rua=mailto:dmarc-reports@example.org",)),
         ("_mta-sts.example.org", "TXT", ("v=STSv1; id=7509735752397750867;",)),
         ("mta-sts.example.org", "CNAME", ("web.example.org.",)),
         ("example.org", "MX", ("10 mail.example.org.",)),
@@ -60,7 +60,7 @@ def test_every_record_in_the_order_of_the_work():
         ("mail.example.org", "AAAA", ("2a00::1",)),
         ("4.4.8.8.in-addr.arpa", "PTR", ("mail.example.org.",)),
         ("1." + "0." * 29 + "a.2.ip6.arpa", "PTR", ("mail.example.org.",)),
-        ("_smtp._tls.example.org", "TXT", ("v=TLSRPTv1; rua=mailto:postmaster@example.org",)),
+        ("_smtp._tls.example.org", "TXT", ("v=TLSRPTv1; rua=mailto:tls-reports@example.org",)),
         ("_imaps._tcp.example.org", "SRV", ("0 1 993 mail.example.org.",)),
         ("_imap._tcp.example.org", "SRV", ("0 0 0 .",)),
         ("autoconfig.example.org", "CNAME", ("web.example.org.",)),

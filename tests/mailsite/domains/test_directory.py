@@ -59,6 +59,8 @@ def reached(directory, text):
         ("postmaster@example.net", ["ada"]),  # RFC 5321 §4.5.1
         ("Postmaster", ["ada"]),
         ("abuse@example.org", ["ada"]),  # RFC 2142 §4
+        ("dmarc-reports@example.org", []),
+        ("TLS-reports+x@example.net", []),
         ("nobody@example.org", None),
         ("+x@example.org", None),
         ("*@example.org", None),
@@ -84,6 +86,7 @@ def test_the_detail_of_a_subaddress_is_told(directory, people):
         (EVERY_DOMAIN, "hostmaster@example.net", ["ada"]),  # a certificate for the domain hangs on it
         (EVERY_DOMAIN, "admin+x@example.org", ["ada"]),
         (EVERY_DOMAIN, "postmaster@example.org", ["ada"]),
+        (EVERY_DOMAIN, "dmarc-reports@example.org", []),  # no flood of reports in anybody's mailbox
     ],
 )
 def test_catch_all(directory, db, people, domain, text, names):

@@ -68,7 +68,7 @@ def test_everything_typed_is_kept(ada, db):
     assert stored(db) == Settings(
         storage_engine=StorageKind.SQL, domains=("xn--bcher-kva.example", "example.org"), smtp_port=26, smtps_port=26,
         imap_port=144, imaps_port=994, starttls=True, expose=True, enforce_dmarc=True, posture=Posture.REQUIRE,
-        log_mail=True, test_mode=False, fallback_port=2626, listener_processes=4,
+        log_mail=True, test_mode=False, fallback_port=2626, listener_processes=4, send_reports=False,
     )  # fmt: skip
     assert current_mode(db) is Mode.BOTH
     page = ada.get(URL).text
