@@ -51,7 +51,7 @@ docs: ready-tests ## the generated pages: environment variables, RFC table
 
 lock: ## renew the lock files after a change of pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile pyproject.toml --generate-hashes --universal --no-emit-index-url --no-header -q -o requirements/run.lock
-	@$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-header -q -o requirements/dev.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra mailsite --generate-hashes --universal --no-emit-index-url --no-header -q -o requirements/run.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra mailsite --group dev --generate-hashes --universal --no-emit-index-url --no-header -q -o requirements/dev.lock
 
 .PHONY: help ready ready-tests run demo check test bench fuzz screenshots docs lock

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mailsite_ext.authentication.dkim import DkimVerdict
+from mailsite_ext.authentication.dmarc import DmarcVerdict, Why
 from mailsite_ext.authentication.raw_message import RawField, field_spans
 from mailsite_ext.authentication.spf import SpfVerdict
 from mailsite_ext.errors import BadDomain
@@ -15,6 +16,17 @@ from mailsite_ext.protocol.smtp_address import canonical_domain
 LINE_OCTETS = 76
 LONGEST_REASON = 200
 LONGEST_VALUE = 320
+
+DMARC_REASONS = {
+    Why.ALIGNED: "",
+    Why.NOT_ALIGNED: "neither DKIM nor SPF passed for the author's domain",
+    Why.NO_POLICY: "",
+    Why.BAD_RECORD: "the record of the author's domain cannot be read",
+    Why.NO_ANSWER: "no answer from DNS",
+    Why.NO_AUTHOR: "From names no domain",
+    Why.TOO_MANY_AUTHORS: "From names too many domains",
+    Why.TRUSTED_FORWARDER: "a trusted forwarder says that it passed",
+}
 
 _PLAIN = re.compile(r"(?:[A-Za-z0-9._+-]*@)?[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -51,6 +63,12 @@ def _dkim_finding(verdict: DkimVerdict) -> Finding:
         "header.b": verdict.start,  # RFC 6008 §4
     }
     return Finding("dkim", verdict.result, verdict.reason, tuple(properties.items()))
+
+
+def dmarc_finding(verdict: DmarcVerdict) -> Finding:
+    """RFC 9989 §9.3: the author's domain, and what its policy asks for of mail that fails."""
+    properties = {"header.from": verdict.domain, "policy.dmarc": verdict.requested if verdict.record else ""}
+    return Finding("dmarc", verdict.result, DMARC_REASONS[verdict.why], tuple(properties.items()))
 
 
 def results_field(authserv_id: str, findings: Sequence[Finding]) -> bytes:
