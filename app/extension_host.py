@@ -8,6 +8,7 @@ from datetime import datetime
 
 from click import Command
 from flask import Blueprint, Flask
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from app import extensions
@@ -61,6 +62,10 @@ class Host:
     def add_settings_entry(self, entry: Callable[[], Entry | None]) -> None:
         """A page of the extension in the side navigation of Settings; None: not in this mode."""
         self.registry.settings_entries.append(entry)
+
+    def add_outbox_panel(self, panel: Callable[[], Markup]) -> None:
+        """What the extension knows of a person's sent mail, as HTML below their outbox; empty: nothing."""
+        self.registry.outbox_panels.append(panel)
 
     def add_service(self, kind: ServiceKind) -> None:
         """A kind of service that agents start and stop on machines, and Manage Machines shows."""

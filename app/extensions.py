@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask, current_app
 from flask_babel import gettext as _
+from markupsafe import Markup
 
 from app.errors import ConfigError
 from app.machines.kinds import ENGINE, ServiceKind
@@ -29,6 +30,7 @@ class Registry:
     settings_sections: list[Callable[[], SettingsSection]] = field(default_factory=list)
     admin_entries: list[Callable[[], Entry | None]] = field(default_factory=list)
     settings_entries: list[Callable[[], Entry | None]] = field(default_factory=list)
+    outbox_panels: list[Callable[[], Markup]] = field(default_factory=list)
 
 
 def load(app: Flask, wanted: str | None) -> None:

@@ -19,6 +19,8 @@ class Limits:
     command_line_octets: int = 2 * 1024  # RFC 5321 §4.5.3.1.4 with room for the extensions' parameters
     text_line_octets: int = 64 * 1024  # RFC 5321 §4.5.3.1.6 says 1,000; real mail breaks that
     recipients: int = 100  # RFC 5321 §4.5.3.1.8
+    recipients_per_hour: int = 500  # elsewhere, of one mailbox; an admin may give one more or less
+    recipients_per_day: int = 2_000
     received_fields: int = 100
     smtp_idle_s: float = 300.0  # RFC 5321 §4.5.3.2.7
     smtp_transaction_s: float = 30 * 60.0  # from MAIL to the end of the message, however it trickles

@@ -13,6 +13,7 @@ from app.bus import Bell, Topic
 from app.compose import service as drafts
 from app.compose.models import Draft
 from app.errors import NotFound
+from app.extensions import registry
 from app.outbox import service
 from app.outbox.models import Outgoing
 from app.outbox.states import OutboxState
@@ -60,6 +61,7 @@ def index() -> ResponseReturnValue:
         rows=[(row, notice_of(row, dates)) for row in rows],
         drafts=waiting,
         drafts_of={draft.id: draft.uuid for draft in waiting},
+        panels=[panel() for panel in registry().outbox_panels],
     )
 
 

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 
 def register_delivery(host: Host) -> None:
-    from mailsite_ext.delivery import views  # a delivery process serves no pages
+    from mailsite_ext.delivery import fate_views, views  # a delivery process serves no pages
 
     host.add_blueprint(views.bp)
     host.add_admin_entry(views.entry)
+    host.add_blueprint(fate_views.bp)
+    host.add_outbox_panel(fate_views.panel)

@@ -31,6 +31,8 @@ from mailsite_ext.delivery.remote import Courier
 from mailsite_ext.delivery.route import Ourselves
 from mailsite_ext.domains.directory import Directory
 from mailsite_ext.limits import Limits
+from mailsite_ext.reports.tally import Tally
+from mailsite_ext.reports.worker import Worker, working
 from mailsite_ext.settings.certificate import load_certificate
 from mailsite_ext.settings.posture import effective_posture
 from mailsite_ext.settings.service import load_settings
@@ -68,9 +70,11 @@ def run(parts: Runtime) -> None:
         signal.signal(number, lambda *_: ending.set())
     try:
         tell, care = _notices(parts, settings, storage).tell, partial(_retire_keys, parts, settings.hosted_domains)
-        dispatcher = Dispatcher(parts, _world(parts, settings), tell, care)
-        tell_ready([])
-        dispatcher.run(lambda: not ending.is_set())
+        with Tally(parts.public, parts.clock, settings.hosted_domains) as tally:
+            dispatcher = Dispatcher(parts, _world(parts, settings, tally), tell, care)
+            tell_ready([])
+            with working(Worker(parts, settings, _host(parts))):
+                dispatcher.run(lambda: not ending.is_set())
     finally:
         storage.close()
 
@@ -86,7 +90,7 @@ def _retire_keys(parts: Runtime, domains: Sequence[str]) -> None:
             log.warning("keys of %s could not be looked through: %s", domain, error.detail)
 
 
-def _world(parts: Runtime, settings: Settings) -> World:
+def _world(parts: Runtime, settings: Settings, tally: Tally) -> World:
     host = _host(parts)
     chance = random.SystemRandom()
     return World(
@@ -101,6 +105,7 @@ def _world(parts: Runtime, settings: Settings) -> World:
         shuffle=lambda hosts: chance.sample(hosts, len(hosts)),
         chance=chance.random,
         policy_of=PolicyCache(parts, PolicyFetcher(parts, settings.test_mode)).policy_of,
+        note_sessions=tally.note_sessions,
     )
 
 

@@ -5,7 +5,7 @@ What a delivery process is at work on is left to it: its claim says whose word c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +18,7 @@ from mailsite_ext.delivery.models import QueuedMessage, QueuedRecipient
 from mailsite_ext.delivery.retry import Fate, Notice
 from mailsite_ext.protocol.smtp_grammar import Notify
 
+MOST_NAMED = 5  # addresses, where it is asked whether to drop them
 DROPPED_CODE = 554
 DROPPED_WORDS = "5.0.0 an administrator took it out of the queue"
 
@@ -30,6 +31,7 @@ class Deed(StrEnum):
     DROP_SILENTLY = "drop-silently"
 
 
+DROPS = (Deed.DROP, Deed.DROP_SILENTLY)
 OPEN = (Fate.WAITING, Fate.HELD)
 CONCERNS: Mapping[Deed, tuple[Fate, ...]] = {
     Deed.HOLD: (Fate.WAITING,),
@@ -64,10 +66,23 @@ def is_under_way(now: datetime) -> ColumnElement[bool]:
     return and_(QueuedRecipient.fate == Fate.WAITING, QueuedRecipient.claimed_until > now)
 
 
-def carry_out(db: Session, deed: Deed, these: ColumnElement[bool], now: datetime) -> Done:
-    """Do it to those of `these` it concerns.  Raises NotFound where there are none of any fate."""
+def count_concerned(db: Session, deed: Deed, these: ColumnElement[bool]) -> tuple[int, Sequence[str]]:
+    """How many of `these` it would be done to, and the addresses of some.  Raises NotFound where there are none."""
+    _require_some(db, these)
+    concerned = and_(these, QueuedRecipient.fate.in_(CONCERNS[deed]))
+    number = db.scalar(select(func.count()).select_from(QueuedRecipient).where(concerned)) or 0
+    some = select(QueuedRecipient.address).where(concerned).order_by(QueuedRecipient.id).limit(MOST_NAMED)
+    return number, db.scalars(some).all()
+
+
+def _require_some(db: Session, these: ColumnElement[bool]) -> None:
     if db.scalar(select(QueuedRecipient.id).where(these).limit(1)) is None:
         raise NotFound
+
+
+def carry_out(db: Session, deed: Deed, these: ColumnElement[bool], now: datetime) -> Done:
+    """Do it to those of `these` it concerns.  Raises NotFound where there are none of any fate."""
+    _require_some(db, these)
     free = or_(QueuedRecipient.claimed_until.is_(None), QueuedRecipient.claimed_until <= now)
     changed = update(QueuedRecipient).where(these, QueuedRecipient.fate.in_(CONCERNS[deed]), free)
     done = row_count(db.execute(changed.values(_values(deed, now)).execution_options(synchronize_session=False)))

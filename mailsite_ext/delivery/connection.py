@@ -157,9 +157,9 @@ class Connection:
         try:
             yield
         except ssl.SSLCertVerificationError as error:
-            raise TlsFailed(f"{self._host}: {error.verify_message}") from None
+            raise TlsFailed(f"{self._host}: {error.verify_message}") from error
         except ssl.SSLError as error:
-            raise TlsFailed(f"{self._host}: {error.reason or 'TLS broke'}") from None
+            raise TlsFailed(f"{self._host}: {error.reason or 'TLS broke'}") from error
         except TimeoutError:
             raise TimedOut(f"{self._host} did not answer in time") from None
         except OSError as error:

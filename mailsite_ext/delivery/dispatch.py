@@ -19,7 +19,10 @@ from mailsite_ext.delivery import queue
 from mailsite_ext.delivery.queue import Claimed
 from mailsite_ext.delivery.remote import Answer, Courier, Handed, Parcel
 from mailsite_ext.delivery.route import Hop, NoRoute, Ourselves, Shuffle, find_hops
+from mailsite_ext.reports.attached import Kind
+from mailsite_ext.reports.written import OWN_REPORT
 from mailsite_ext.transport_security.mta_sts import Mode, Policy
+from mailsite_ext.transport_security.tls_results import TlsSession
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,8 @@ TIDIED_EVERY_S = 600.0
 
 PolicyOf: TypeAlias = Callable[[str], Policy | None]
 """A destination's MTA-STS policy, if it has one (X5)."""
+NoteSessions: TypeAlias = Callable[[str, Policy | None, Sequence[TlsSession]], None]
+"""Count how the way to a destination was encrypted, for its report (RFC 8460)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,7 @@ class World:
     shuffle: Shuffle
     chance: Callable[[], float]
     policy_of: PolicyOf = field(default=lambda _domain: None)
+    note_sessions: NoteSessions = field(default=lambda _domain, _policy, _sessions: None)
 
 
 class Dispatcher:
@@ -132,25 +138,45 @@ class Dispatcher:
         return True
 
     def _hand_over(self, domain: str, claimed: Sequence[Claimed]) -> Handed:
-        """What must go over verified TLS goes on a trip of its own (RFC 8689)."""
+        """What must go over verified TLS goes on a trip of its own (RFC 8689), as do reports of TLS that fails."""
+        reports = [one for one in claimed if one.message.token.startswith(OWN_REPORT[Kind.TLS])]
         strict = [one for one in claimed if one.message.requires_tls]
-        usual = [one for one in claimed if not one.message.requires_tls]
+        usual = [one for one in claimed if one not in reports and one not in strict]
         trips = [self._hand_some_over(domain, some, must_verify=some is strict) for some in (usual, strict) if some]
+        if reports:
+            trips.append(self._hand_reports_over(domain, reports))
         answers = {key: answer for handed in trips for key, answer in handed.answers.items()}
         lines = [line for handed in trips for line in handed.transcript]
         return Handed(answers, lines, any(handed.port_25_blocked for handed in trips))
 
     def _hand_some_over(self, domain: str, claimed: Sequence[Claimed], *, must_verify: bool) -> Handed:
+        policy = self._world.policy_of(domain)
+        enforced = policy if policy and policy.mode is Mode.ENFORCE else None
+        handed = self._carried(
+            domain,
+            claimed,
+            enforced,
+            verified_tls=must_verify or enforced is not None,
+            tests_tls=policy is not None and policy.mode is Mode.TESTING,
+        )
+        self._world.note_sessions(domain, policy, handed.sessions)
+        return handed
+
+    def _hand_reports_over(self, domain: str, claimed: Sequence[Claimed]) -> Handed:
+        """Whatever is wrong with their TLS: that is what the report is about, and it is not counted (RFC 8460 §3)."""
+        return self._carried(domain, claimed, None, verified_tls=False, tests_tls=False)
+
+    def _carried(
+        self, domain: str, claimed: Sequence[Claimed], enforced: Policy | None, *, verified_tls: bool, tests_tls: bool
+    ) -> Handed:
         try:
-            policy = self._world.policy_of(domain)
-            enforced = policy if policy and policy.mode is Mode.ENFORCE else None
             hops = _allowed(self._hops(domain, claimed), enforced)
         except NoRoute as error:
             answer = Answer(error.reply)
             keys = [(one.message.id, each.address) for one in claimed for each in one.recipients]
             return Handed(dict.fromkeys(keys, answer), [f"- {error.reply.code} {error.reply.words}"])
         parcels = [Parcel(one.message.id, one.mail, partial(self._blocks, one.message.id)) for one in claimed]
-        return self._world.courier.hand_over(hops, parcels, verified_tls=must_verify or enforced is not None)
+        return self._world.courier.hand_over(hops, parcels, verified_tls=verified_tls, tests_tls=tests_tls)
 
     def _hops(self, domain: str, claimed: Sequence[Claimed]) -> Sequence[Hop]:
         """Every second try begins with the other family of addresses."""

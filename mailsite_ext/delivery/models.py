@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extension_api import Base, UtcDateTime
@@ -17,11 +17,16 @@ class QueuedMessage(Base):
     """A message somebody here sent.  Its octets go when every recipient's fate is known, its rows some days later."""
 
     __tablename__ = "mailsite_queued_message"
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = (
+        Index("ix_mailsite_queued_message_sent", "mailbox", "queued_at"),
+        Index("ix_mailsite_queued_message_queued_at", "queued_at"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(ROW_ID, primary_key=True)
     token: Mapped[str] = mapped_column(String(80), unique=True)  # the same message is taken once
-    mailbox: Mapped[str] = mapped_column(String(64), index=True)  # who sent it, and hears of its fate
+    mailbox: Mapped[str] = mapped_column(String(64))  # who sent it, and hears of its fate
+    subject: Mapped[str] = mapped_column(String(200), default="", server_default="")  # for its sender's list
     sender: Mapped[str] = mapped_column(String(320))
     octets: Mapped[int] = mapped_column(BigInteger)
     is_eight_bit: Mapped[bool]
@@ -95,3 +100,17 @@ class DeliveryAttempt(Base):
     begun_at: Mapped[datetime] = mapped_column(UtcDateTime)
     port_25_blocked: Mapped[bool]
     transcript: Mapped[str] = mapped_column(Text)
+
+
+class BouncedAddress(Base):
+    """An address that said for good that it takes no mail, to who sent there: refused at once for some days."""
+
+    __tablename__ = "mailsite_bounced_address"
+    __table_args__ = (UniqueConstraint("mailbox_id", "address"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailsite_hosted_mailbox.id", ondelete="CASCADE"))
+    address: Mapped[str] = mapped_column(String(320))  # in lower case
+    code: Mapped[int]
+    words: Mapped[str] = mapped_column(Text)
+    bounced_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

@@ -7,30 +7,36 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from app.extension_api import Bell, Runtime, Topic
+from app.extension_api import Bell, Runtime, Topic, decode
 from mailsite_ext.authentication.dkim import sign
 from mailsite_ext.authentication.signing_keys import SigningKeys
-from mailsite_ext.delivery import queue
+from mailsite_ext.delivery import allowance, queue, suppression
 from mailsite_ext.delivery.header import Field, authors, received_field
 from mailsite_ext.delivery.inbound import Arrival, missing_fields
 from mailsite_ext.delivery.queue import Submission
-from mailsite_ext.errors import QueueUnavailable
-from mailsite_ext.protocol.smtp_address import parse_address
+from mailsite_ext.domains.models import Mailbox
+from mailsite_ext.errors import NoSuchMailbox, QueueUnavailable
+from mailsite_ext.limits import Limits
+from mailsite_ext.protocol.smtp_address import Address, parse_address
 from mailsite_ext.protocol.smtp_grammar import RcptTo
 from mailsite_ext.storage.values import Content
 
 THREADS = 4
 PIECE_OCTETS = 256 * 1024
+LONGEST_SUBJECT, LONGEST_SUBJECT_OCTETS = 200, 2_000
 
 
 class DeliveryQueue:
     """The queue's entrance; one for each process that takes mail from people here."""
 
-    def __init__(self, parts: Runtime, host: str) -> None:
+    def __init__(self, parts: Runtime, host: str, limits: Limits) -> None:
         self._parts = parts
         self._host = host
+        self._limits = limits
         self._keys = SigningKeys(parts.config, parts.clock)
         self._threads = ThreadPoolExecutor(THREADS, "outbound")
 
@@ -40,6 +46,17 @@ class DeliveryQueue:
         """See inbound.Outbound."""
         return self._threads.submit(self.take, arrival, recipients, content, fields)
 
+    def check(self, mailbox: str, recipient: Address, others: int, message_id: str = "") -> None:
+        """See inbound.Outbound."""
+        now = self._parts.clock.now()
+        with self._parts.public.session() as db:
+            suppression.check(db, _get_mailbox(db, mailbox).id, str(recipient), now)
+            self._check_allowance(db, mailbox, others + 1, _token(mailbox, message_id))
+
+    def _check_allowance(self, db: Session, mailbox: str, wanted: int, token: str) -> None:
+        sent = allowance.used(db, mailbox, self._parts.clock.now(), besides=token)
+        allowance.check(allowance.allowed(_get_mailbox(db, mailbox), self._limits), sent, wanted)
+
     def close(self) -> None:
         self._threads.shutdown()
 
@@ -48,11 +65,12 @@ class DeliveryQueue:
         top = received_field(arrival.origin, self._host, arrival.id, "", arrival.received_at)
         head = top + missing_fields(arrival, fields)
         message = partial(_blocks, head, content)
-        mailbox = arrival.origin.login
-        submission = Submission(f"{mailbox}:{arrival.id}", mailbox, arrival.mail, recipients)
+        mailbox, token = arrival.origin.login, _token(arrival.origin.login, arrival.id)
+        submission = Submission(token, mailbox, arrival.mail, recipients, _subject(fields))
         blocks = chain([self._signature(fields, message())], message())
         try:
             with self._parts.public.session() as db:
+                self._check_allowance(db, mailbox, len(recipients), token)
                 queue.enqueue(db, submission, blocks, self._parts.clock.now())
         except SQLAlchemyError as error:
             raise QueueUnavailable from error
@@ -62,6 +80,25 @@ class DeliveryQueue:
         """Of the From's domain, since that is the one DMARC aligns with; nothing where it has no key yet."""
         key = self._keys.find_signing_key(_author_domain(fields))
         return sign(message, key, self._parts.clock.now()) if key else b""
+
+
+def _token(mailbox: str, message_id: str) -> str:
+    return f"{mailbox}:{message_id}"
+
+
+def _get_mailbox(db: Session, name: str) -> Mailbox:
+    """Raises NoSuchMailbox: it went away since they signed in."""
+    found = db.scalar(select(Mailbox).where(Mailbox.name == name))
+    if found is None:
+        raise NoSuchMailbox
+    return found
+
+
+def _subject(fields: Sequence[Field]) -> str:
+    """For lists: one line, decoded, and no more of it than is shown."""
+    raw = next((field.value for field in fields if field.name == "subject"), b"")
+    text = decode.header(raw[:LONGEST_SUBJECT_OCTETS])
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:LONGEST_SUBJECT]
 
 
 def _author_domain(fields: Sequence[Field]) -> str:

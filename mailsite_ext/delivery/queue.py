@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, u
 from sqlalchemy.orm import Session
 
 from app.extension_api import Database, row_count
+from mailsite_ext.delivery import suppression
 from mailsite_ext.delivery.bounce import is_wanted
 from mailsite_ext.delivery.models import DeliveryAttempt, QueuedBlock, QueuedMessage, QueuedRecipient
 from mailsite_ext.delivery.remote import Answer
@@ -42,6 +43,7 @@ class Submission:
     mailbox: str
     mail: MailFrom
     recipients: Sequence[RcptTo]
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def _begin(db: Session, submission: Submission, now: datetime) -> QueuedMessage:
     message = QueuedMessage(
         token=submission.token,
         mailbox=submission.mailbox,
+        subject=submission.subject,
         sender=str(mail.sender or ""),
         octets=0,
         is_eight_bit=mail.body is not Body.SEVEN_BIT,
@@ -221,6 +224,8 @@ def settle(
             )
             if row_count(db.execute(mine.values(values))) == 0:
                 log.warning("the claim on %s was lost: it may arrive twice", recipient.address)
+            if suppression.is_about_the_address(answer.reply):
+                suppression.remember(db, one.message.mailbox, recipient.address, answer.reply, now)
     db.commit()
 
 
@@ -322,6 +327,7 @@ def tidy(db: Session, now: datetime) -> None:
         db.execute(delete(QueuedBlock).where(QueuedBlock.message_id == message_id))
         db.execute(update(QueuedMessage).where(QueuedMessage.id == message_id).values(has_octets=False))
         db.commit()
+    suppression.forget_old(db, now)
     forgotten = QueuedMessage.queued_at < now - REMEMBERED_FOR
     broken_off = and_(~QueuedMessage.is_whole, QueuedMessage.queued_at < now - UNFINISHED_FOR)
     db.execute(delete(QueuedMessage).where(or_(and_(forgotten, ~QueuedMessage.has_octets), broken_off)))

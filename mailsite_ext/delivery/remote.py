@@ -28,6 +28,7 @@ from mailsite_ext.protocol.smtp_client import (
     transact,
 )
 from mailsite_ext.replies import Reply
+from mailsite_ext.transport_security.tls_results import NO_STARTTLS, TlsSession, result_type
 
 PORT, FALLBACK_PORT = 25, 587
 NOBODY_ANSWERS = Reply(451, "4.4.1 no mail server of the domain can be reached")
@@ -58,6 +59,7 @@ class Handed:
     answers: Mapping[tuple[int, str], Answer]
     transcript: Sequence[str]
     port_25_blocked: bool = False
+    sessions: Sequence[TlsSession] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +73,35 @@ class Courier:
     timeouts: Timeouts = field(default_factory=Timeouts)
     longest_s: float = 2_700  # of one trip, however slow all are: less than a claim lasts
 
-    def hand_over(self, hops: Sequence[Hop], parcels: Sequence[Parcel], *, verified_tls: bool) -> Handed:
-        """Never raises for what another host does."""
-        trip = _Trip(self, parcels, verified_tls)
+    def hand_over(
+        self, hops: Sequence[Hop], parcels: Sequence[Parcel], *, verified_tls: bool, tests_tls: bool = False
+    ) -> Handed:
+        """Never raises for what another host does.
+
+        `tests_tls`: verified TLS is tried first, and done without where it fails (RFC 8461 §5, mode testing).
+        """
+        trip = _Trip(self, parcels, verified_tls, self._ways(verified_tls=verified_tls, tests_tls=tests_tls))
         trip.go(hops, PORT)
         blocked = trip.dialled and not trip.reached
         if blocked:
             trip.go(hops, FALLBACK_PORT)
-        return Handed(trip.answers(), trip.transcript.lines, blocked)
+        return Handed(trip.answers(), trip.transcript.lines, blocked, trip.sessions)
+
+    def _ways(self, *, verified_tls: bool, tests_tls: bool) -> Sequence[ssl.SSLContext | None]:
+        """How TLS is tried, one after the other; None: without."""
+        if verified_tls:
+            return [self.verifying]
+        return [self.verifying, self.opportunistic, None] if tests_tls else [self.opportunistic, None]
 
 
 class _Trip:
     """One way past the hosts of a destination."""
 
-    def __init__(self, courier: Courier, parcels: Sequence[Parcel], verified_tls: bool) -> None:
+    def __init__(
+        self, courier: Courier, parcels: Sequence[Parcel], verified_tls: bool, ways: Sequence[ssl.SSLContext | None]
+    ) -> None:
         self._courier = courier
+        self._ways = ways
         self._verified_tls = verified_tls
         self._left = list(parcels)
         self._parcels = parcels
@@ -93,6 +109,7 @@ class _Trip:
         self._last = Answer(NOBODY_ANSWERS)
         self._until_s = time.monotonic() + courier.longest_s
         self.transcript = Transcript()
+        self.sessions: list[TlsSession] = []
         self.dialled = self.reached = False
 
     def go(self, hops: Sequence[Hop], port: int) -> None:
@@ -139,15 +156,19 @@ class _Trip:
         raise failure
 
     def _greeted(self, host: str, address: str, port: int) -> tuple[Connection, Features]:
-        try:
-            return self._greeted_once(host, address, port, with_tls=True)
-        except TlsFailed:
-            if self._verified_tls:
-                raise
-            self.transcript.note("- TLS failed; once more without")
-            return self._greeted_once(host, address, port, with_tls=False)
+        """TLS as wanted, then less of it; what is counted is the first try."""
+        for tls in self._ways[:-1]:
+            try:
+                return self._greeted_once(host, address, port, tls)
+            except TlsFailed:
+                self.transcript.note(
+                    "- TLS failed; once more without" + (" proof" if tls is self._courier.verifying else "")
+                )
+        return self._greeted_once(host, address, port, self._ways[-1])
 
-    def _greeted_once(self, host: str, address: str, port: int, *, with_tls: bool) -> tuple[Connection, Features]:
+    def _greeted_once(
+        self, host: str, address: str, port: int, tls: ssl.SSLContext | None
+    ) -> tuple[Connection, Features]:
         courier = self._courier
         self.dialled = True
         link = connected(
@@ -161,21 +182,37 @@ class _Trip:
         )
         self.reached = True
         try:
-            return link, self._secured(host, link, link.run(greet(courier.name)), with_tls=with_tls)
+            features = link.run(greet(courier.name))
+            return link, self._secured(host, address, link, features, tls) if tls else features
         except BaseException:
             link.close()
             raise
 
-    def _secured(self, host: str, link: Connection, features: Features, *, with_tls: bool) -> Features:
-        if with_tls and "STARTTLS" in features:
-            tls = self._courier.verifying if self._verified_tls else self._courier.opportunistic
-            try:
-                return link.run(secure(self._courier.name), tls=tls)
-            except HostRefused as error:
-                raise TlsFailed(f"{host} refuses STARTTLS: {error.reply.code} {error.reply.words}") from None
-        if self._verified_tls:
-            raise TlsFailed(f"{host} offers no STARTTLS, and the domain's policy asks for it")
-        return features
+    def _secured(self, host: str, address: str, link: Connection, features: Features, tls: ssl.SSLContext) -> Features:
+        is_counted = tls is self._ways[0]
+        if "STARTTLS" not in features:
+            self._count(TlsSession(host, address, NO_STARTTLS), is_counted=is_counted)
+            if self._verified_tls:
+                raise TlsFailed(f"{host} offers no STARTTLS, and the domain's policy asks for it")
+            return features
+        try:
+            secured = self._started_tls(host, link, tls)
+        except TlsFailed as error:
+            failed = TlsSession(host, address, result_type(error.__cause__), error.detail)
+            self._count(failed, is_counted=is_counted)
+            raise
+        self._count(TlsSession(host, address), is_counted=is_counted)
+        return secured
+
+    def _started_tls(self, host: str, link: Connection, tls: ssl.SSLContext) -> Features:
+        try:
+            return link.run(secure(self._courier.name), tls=tls)
+        except HostRefused as error:
+            raise TlsFailed(f"{host} refuses STARTTLS: {error.reply.code} {error.reply.words}") from None
+
+    def _count(self, session: TlsSession, *, is_counted: bool) -> None:
+        if is_counted:
+            self.sessions.append(session)
 
     def _deliver(self, hop: Hop, port: int, link: Connection, features: Features) -> None:
         """All that is left, over one connection; what was answered is no longer left."""

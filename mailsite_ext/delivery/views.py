@@ -20,10 +20,21 @@ from app.extension_api import (
     running_settings,
     runtime,
 )
-from mailsite_ext.delivery import queue_page
-from mailsite_ext.delivery.care import Deed, Done, carry_out, of_destination, of_message, of_recipient
+from mailsite_ext.delivery import queue_page, suppression
+from mailsite_ext.delivery.alarms import list_alarms
+from mailsite_ext.delivery.care import (
+    DROPS,
+    Deed,
+    Done,
+    carry_out,
+    count_concerned,
+    of_destination,
+    of_message,
+    of_recipient,
+)
 from mailsite_ext.delivery.retry import Fate
 from mailsite_ext.domains.views import is_hosting, require_hosting
+from mailsite_ext.limits import Limits
 
 MAX_DOMAIN = 255  # characters
 
@@ -71,6 +82,8 @@ def index() -> ResponseReturnValue:
         waiting=queue_page.count_waiting(db),
         is_running=bool(running_settings(db, "delivery")),
         is_blocked=queue_page.is_port_25_blocked(db, now),
+        alarms=list_alarms(db, now, Limits()),
+        bounced=suppression.list_bounced(db, now),
     )
 
 
@@ -83,26 +96,47 @@ def message(message_id: int) -> ResponseReturnValue:
 
 @bp.post(f"/messages/<int:message_id>/{DEEDS}")
 def change_message(message_id: int, deed: str) -> ResponseReturnValue:
-    _carry_out(Deed(deed), of_message(message_id))
-    return redirect(url_for(".message", message_id=message_id), 303)
+    back = url_for(".message", message_id=message_id)
+    return _carry_out(Deed(deed), of_message(message_id), back)
 
 
 @bp.post(f"/messages/<int:message_id>/recipients/<int:recipient_id>/{DEEDS}")
 def change_recipient(message_id: int, recipient_id: int, deed: str) -> ResponseReturnValue:
-    _carry_out(Deed(deed), of_message(message_id) & of_recipient(recipient_id))
-    return redirect(url_for(".message", message_id=message_id), 303)
+    back = url_for(".message", message_id=message_id)
+    return _carry_out(Deed(deed), of_message(message_id) & of_recipient(recipient_id), back)
 
 
 @bp.post(f"/destinations/<domain>/{DEEDS}")
 def change_destination(domain: str, deed: str) -> ResponseReturnValue:
-    _carry_out(Deed(deed), of_destination(domain))
+    return _carry_out(Deed(deed), of_destination(domain), url_for(".index"))
+
+
+@bp.post("/bounced/<int:bounced_id>/lift")
+def lift(bounced_id: int) -> ResponseReturnValue:
+    """Let somebody's mail to an address that bounced go again."""
+    address = suppression.lift(g.db, bounced_id)
+    flash(_("Mail to %(address)s goes again.", address=address), "ok")
     return redirect(url_for(".index"), 303)
 
 
-def _carry_out(deed: Deed, these: ColumnElement[bool]) -> None:
+def _carry_out(deed: Deed, these: ColumnElement[bool], back: str) -> ResponseReturnValue:
+    if deed in DROPS and "confirmed" not in request.form:
+        return _ask_first(deed, these, back)
     done = carry_out(g.db, deed, these, runtime().clock.now())
     runtime().bus.ring(Bell(Topic.DELIVERY))
     _say(deed, done)
+    return redirect(back, 303)
+
+
+def _ask_first(deed: Deed, these: ColumnElement[bool], back: str) -> ResponseReturnValue:
+    """What is dropped is gone.  Raises NotFound where there is nothing."""
+    number, addresses = count_concerned(g.db, deed, these)
+    if not number:
+        flash(_("Nothing was left to do: its fate has changed meanwhile."), "warn")
+        return redirect(back, 303)
+    words = ", ".join(addresses) + (" …" if number > len(addresses) else "")
+    is_told = deed is Deed.DROP
+    return render_template("mailsite/queue-drop.html", number=number, words=words, is_told=is_told, back=back)
 
 
 def _say(deed: Deed, done: Done) -> None:

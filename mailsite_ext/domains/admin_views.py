@@ -25,6 +25,7 @@ from mailsite_ext.domains.forms import AddressForm, LimitsForm, NameForm
 from mailsite_ext.domains.models import EVERY_DOMAIN, Mailbox, MailboxState
 from mailsite_ext.domains.views import is_hosting, name_words, require_hosting
 from mailsite_ext.errors import NoSuchMailbox, StorageElsewhere
+from mailsite_ext.limits import Limits
 from mailsite_ext.settings.service import load_settings
 from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.open import open_storage
@@ -116,6 +117,7 @@ def mailbox(mailbox_id: int) -> ResponseReturnValue:
         return _mailbox_page(found, limits=form)
     quota = form.quota_mib.data * MIB if form.quota_mib.data else None
     hidden = text_of(form.hidden_capabilities).upper()
+    service.save_sending(g.db, mailbox_id, form.recipients_per_hour.data, form.recipients_per_day.data)
     return _with_storage(mailbox_id, lambda storage: service.save_limits(g.db, storage, mailbox_id, quota, hidden))
 
 
@@ -145,6 +147,7 @@ def _mailbox_page(
         rows=queries.list_addresses(g.db, found.id),
         limits=limits or LimitsForm(formdata=None, **shown),
         form=address or _address_form(settings.hosted_domains, sent=False),
+        usual=Limits(),
     )
     return page, 422 if request.method == "POST" else 200
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import Field, IntegerField, SelectField, StringField
-from wtforms.validators import DataRequired, Length, Optional, ValidationError
+from wtforms.validators import DataRequired, Length, NumberRange, Optional, ValidationError
 
 from app.extension_api import text_of, tidy
 from mailsite_ext.domains.names import LONGEST_OCTETS
 
 LONGEST_TYPED = 4 * LONGEST_OCTETS
+MOST_RECIPIENTS = 1_000_000  # a limit that is none
 LARGEST_QUOTA_MIB = 100 * 1024 * 1024  # 100 TiB
 
 
@@ -34,6 +35,9 @@ class LimitsForm(FlaskForm):  # type: ignore[misc]
     hidden_capabilities = StringField(
         _("Hidden IMAP capabilities"), [Length(max=500), is_list_of_words], filters=[tidy]
     )
+
+    recipients_per_hour = IntegerField(_("Recipients an hour"), [Optional(), NumberRange(0, MOST_RECIPIENTS)])
+    recipients_per_day = IntegerField(_("Recipients a day"), [Optional(), NumberRange(0, MOST_RECIPIENTS)])
 
     def validate_quota_mib(self, field: Field) -> None:
         if field.data is None or not 0 < field.data <= LARGEST_QUOTA_MIB:

@@ -35,6 +35,8 @@ class Mailbox(Base):
     state: Mapped[MailboxState] = mapped_column(default=MailboxState.OPEN)
     quota_octets: Mapped[int | None] = mapped_column(BigInteger)  # None: no limit
     hidden_capabilities: Mapped[str] = mapped_column(String(500), default="")  # of IMAP, from a broken client
+    recipients_per_hour: Mapped[int | None]  # elsewhere; None: as all have
+    recipients_per_day: Mapped[int | None]
     scram_salt: Mapped[bytes]  # of all its app passwords: SCRAM names one salt before it knows which was typed
     scram_iterations: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -165,6 +165,13 @@ def save_limits(
     db.commit()
 
 
+def save_sending(db: Session, mailbox_id: int, per_hour: int | None, per_day: int | None) -> None:
+    """How many recipients elsewhere it may send to; None: as many as all may.  Raises NotFound."""
+    mailbox = get_mailbox(db, mailbox_id)
+    mailbox.recipients_per_hour, mailbox.recipients_per_day = per_hour, per_day
+    db.commit()
+
+
 def is_retired(db: Session, mailbox: Mailbox) -> bool:
     """Is its person gone?"""
     return mailbox.user_id is None or db.get(User, mailbox.user_id) is None

@@ -84,6 +84,7 @@ class Process:
         from mailsite_ext.delivery.inbound import Inbound  # these bring DKIM and cryptography, 8 MiB that IMAP spares
         from mailsite_ext.delivery.outbound import DeliveryQueue
         from mailsite_ext.listeners.smtp import Reception
+        from mailsite_ext.reports.box import ReportBox
 
         posture = effective_posture(self.settings, self.certificate)
         return Reception(
@@ -93,8 +94,8 @@ class Process:
             directory=Directory(self.parts, self.settings),
             logins=Logins(self.parts, self.settings, self.limits, Way.SMTP),
             has_room=self._has_room,
-            inbound=Inbound(self.storage, self.host, posture, self.limits),
-            outbound=DeliveryQueue(self.parts, self.host),
+            inbound=Inbound(self.storage, self.host, posture, self.limits, reports=ReportBox(self.parts.public)),
+            outbound=DeliveryQueue(self.parts, self.host, self.limits),
             clock=self.parts.clock,
             spool_folder=self.spool_folder,
             log=self.log("smtp"),

@@ -296,7 +296,7 @@ class Conversation:
         try:
             found = await self._find(rcpt.recipient)
         except NotLocal:
-            self._take_outside(rcpt)
+            await self._take_outside(rcpt)
         else:
             await self._take_local(found)
         self._welcome()
@@ -318,13 +318,15 @@ class Conversation:
                 raise MailboxFull
         self._now.local.append(found)
 
-    def _take_outside(self, rcpt: RcptTo) -> None:
+    async def _take_outside(self, rcpt: RcptTo) -> None:
         """Never for strangers: we are no relay."""
         if self._login is None:
             raise NotLocal
         if self._at.outbound is None:
             raise OutboundNotSetUp
-        self._now.outside.append(rcpt)
+        outside, check = self._now.outside, self._at.outbound.check
+        await self._ask(partial(check, self._login.name, rcpt.recipient, len(outside)))
+        outside.append(rcpt)
 
     # The message
 

@@ -43,7 +43,7 @@ def open_source(parts: Runtime, account_id: int) -> MailSource:
         hosted = _hosted(db, account.owner_id if account else 0)
     storage = open_storage(parts, settings)
     ensure_mailbox(storage, hosted.name)
-    return StorageSource(storage, hosted.name, partial(_bells_of, parts))
+    return StorageSource(storage, hosted.name, partial(_bells_of, parts), parts.clock)
 
 
 def make_submitter(parts: Runtime, account: MailAccount) -> MailSubmitter:
@@ -53,7 +53,7 @@ def make_submitter(parts: Runtime, account: MailAccount) -> MailSubmitter:
     storage, host = open_storage(parts, settings), parts.config.host_names[0]
     posture = effective_posture(settings, load_certificate(parts.config, parts.clock.now()))
     inbound = Inbound(storage, host, posture, Limits())
-    outbound = DeliveryQueue(parts, host)
+    outbound = DeliveryQueue(parts, host, Limits())
     return LocalSubmitter(hosted.name, Directory(parts, settings), inbound, outbound, storage, parts.clock, host)
 
 

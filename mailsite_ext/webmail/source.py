@@ -11,6 +11,7 @@ from app.extension_api import (
     HEADER_FIELDS,
     ActionRefused,
     Applied,
+    Clock,
     Copy,
     Delta,
     Expunge,
@@ -23,9 +24,11 @@ from app.extension_api import (
     NoSuchMessage,
     RemoteFolder,
     RemoteMessage,
+    SearchTerm,
     SourceAction,
     StoreFlags,
 )
+from mailsite_ext.errors import SearchTooLong
 from mailsite_ext.storage.bells import FolderBells
 from mailsite_ext.storage.catalogue_folders import folder_name
 from mailsite_ext.storage.engine import StorageEngine
@@ -33,6 +36,7 @@ from mailsite_ext.storage.values import DELIMITER, Column, Content, FlagMode, Fo
 from mailsite_ext.webmail.ear import MailboxEar
 from mailsite_ext.webmail.reading import check_section, header_of, section_pieces
 from mailsite_ext.webmail.refusals import check_flags, refusals_told
+from mailsite_ext.webmail.searching import find_uids
 
 NEW_AT_ONCE = 200
 CHUNK_MESSAGES = 500
@@ -46,11 +50,12 @@ class StorageSource:
     is_gmail = False
     can_idle = True
 
-    def __init__(self, storage: StorageEngine, mailbox: str, bells: Callable[[], FolderBells]) -> None:
+    def __init__(self, storage: StorageEngine, mailbox: str, bells: Callable[[], FolderBells], clock: Clock) -> None:
         """`bells` gives the process's ear on the bus, which only watching needs."""
         self._storage = storage
         self._mailbox = mailbox
         self._bells = bells
+        self._clock = clock
         self._ear: MailboxEar | None = None
         self._told: dict[int, int] = {}
         """Folder id → its MODSEQ when its changes were asked for last."""
@@ -232,6 +237,13 @@ class StorageSource:
 
     def find_by_message_id(self, folder: str, message_id: str) -> Sequence[int]:
         return self._storage.find_by_message_id(self._folder(folder).id, message_id.strip("<> "))
+
+    def search(self, folder: str, terms: Sequence[SearchTerm]) -> Sequence[int]:
+        """As the IMAP listener finds, by the index of texts where there is one."""
+        try:
+            return find_uids(self._storage, self._mailbox, self._folder(folder), terms, self._clock)
+        except SearchTooLong as error:
+            raise ActionRefused("the search takes too long") from error
 
     def labelled(self, folder: str, label: str) -> Sequence[int]:
         return ()

@@ -40,7 +40,7 @@ class LocalSubmitter:
         All get it in one step; where a mailbox among them is full, each by themselves, and that one is refused for now.
         """
         sender, fields = self._sender(envelope), self._fields(message)
-        local, outside, refused = self._sorted(envelope.recipients)
+        local, outside, refused = self._sorted(envelope)
         new = {address: each for address, each in local.items() if not self._has_it(each, fields)}
         mail = MailFrom(sender, len(message), utf8=envelope.needs_smtputf8)
         origin = Origin(peer="127.0.0.1", hello=self._host, extended=True, login=self._mailbox)
@@ -51,18 +51,19 @@ class LocalSubmitter:
             self._queue(arrival, outside, fields, message)
         return refused
 
-    def _sorted(self, addresses: Sequence[str]) -> tuple[dict[str, Recipient], list[RcptTo], dict[str, Reply]]:
+    def _sorted(self, envelope: Envelope) -> tuple[dict[str, Recipient], list[RcptTo], dict[str, Reply]]:
         """People here, those elsewhere, and what is nobody's address."""
         local: dict[str, Recipient] = {}
         outside: list[RcptTo] = []
         refused: dict[str, Reply] = {}
-        for address in addresses:
+        for address in envelope.recipients:
             try:
                 parsed = parse_address(address, utf8=True)
                 if self._directory.is_local(parsed):
                     local[address] = self._recipient(parsed)
                 else:
                     self._directory.check_domain(parsed.domain)
+                    self._outbound.check(self._mailbox, parsed, len(outside), envelope.id)
                     outside.append(RcptTo(parsed))
             except MailError as error:
                 refused[address] = _reply(error)

@@ -24,9 +24,12 @@ from app.mirror.queries import ListFilter
 from app.outbox.models import Outgoing
 from app.sources import Role
 from app.users.models import UserSession
+from mailsite_ext.delivery import suppression
+from mailsite_ext.delivery.models import BouncedAddress
 from mailsite_ext.domains import service as hosting
 from mailsite_ext.domains.models import AppPassword
 from mailsite_ext.importing import service as importing
+from mailsite_ext.replies import Reply
 from tests.conftest import START
 from tests.factories import make_account, make_folder, make_message
 from tests.webmail.possessions import HTML, SECRET, make_draft
@@ -71,6 +74,7 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
     db.add(outgoing)
     db.commit()
     mailbox = hosting.ensure_mailbox(parts, db, alice)
+    suppression.remember(db, mailbox.name, f"{SECRET}@there.example", Reply(550, "5.1.1 no such user"), clock.now())
     importing.start(parts, db, account, ["INBOX"], is_apart=False)
     hosting.add_app_password(parts, db, mailbox, SECRET)
     browser = browser_of(alice)
@@ -86,6 +90,7 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
             "machine": machine.id, "service": service.id,
             "image_key": signing.image_key(parts.private, alice.id, url),
             "plain": plain.id, "folder_change": change.id, "bulk": deed.id,
+            "bounced": db.scalar(select(BouncedAddress.id)),
             "mailbox": mailbox.id, "app_password": db.scalar(select(AppPassword.id)),
             "hosted_identity": db.scalar(select(Identity.id).where(Identity.address == "alice@localhost")),
             "mailbox_address": hosting.add_address(db, mailbox.id, "al", "").id,

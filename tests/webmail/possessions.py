@@ -30,6 +30,7 @@ NOBODYS: dict[str, Any] = {
     "action": 999_007, "draft": str(uuid4()), "attachment": str(uuid4()), "outgoing": str(uuid4()), "user": 999_010,
     "plain": 999_013, "folder_change": 999_014, "bulk": 999_015,
     "machine": 999_011, "service": 999_012,
+    "bounced": 999_016,
     "mailbox": 999_020, "app_password": 999_021, "mailbox_address": 999_022,
     "hosted_identity": 999_023,
     "identity": 999_008, "session": 999_009, "url": "http://images.example/b.png", "image_key": "A" * 24,

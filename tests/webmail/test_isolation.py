@@ -158,6 +158,12 @@ CASES = [
     ),
     _admin("mailboxes/<int:mailbox_id>/delete-mail", "mailboxes/{mailbox}/delete-mail"),
     _admin("mailboxes/<int:mailbox_id>/release", "mailboxes/{mailbox}/release"),
+    Case(
+        "POST",
+        "/mail/outbox/elsewhere/bounced/<int:bounced_id>/lift",
+        "/mail/outbox/elsewhere/bounced/{bounced}/lift",
+    ),
+    _admin("queue/bounced/<int:bounced_id>/lift", "queue/bounced/{bounced}/lift"),
     _admin("queue/messages/<int:message_id>", "queue/messages/{message}", "GET"),
     _admin(f"queue/destinations/<domain>/{QUEUE_DEED}", "queue/destinations/there.example/drop"),
     _admin(f"queue/messages/<int:message_id>/{QUEUE_DEED}", "queue/messages/{message}/drop"),

@@ -15,6 +15,7 @@ from mailsite_ext.protocol.smtp_grammar import MailFrom, Notify
 from tests.conftest import START
 from tests.mailsite.delivery.test_queue import LATER, MINUTE, NEVER, claim, due, recipients, settle, take
 
+SURE = {"confirmed": "1"}
 HOSTILE = "550 <script>alert(1)</script>"
 DEEDS = [
     (Deed.HOLD, Fate.WAITING, Fate.HELD),
@@ -220,7 +221,9 @@ def test_a_message_its_transcript_and_its_end(browser, db, clock):
     assert "550 &lt;script&gt;alert(1)" in page
     assert "<script>alert(1)" not in page
     eve = recipients(db)["eve@there.example"].id
-    done = browser.post(f"/admin/queue/messages/{message_id}/recipients/{eve}/drop", follow_redirects=True).text
+    done = browser.post(
+        f"/admin/queue/messages/{message_id}/recipients/{eve}/drop", data=SURE, follow_redirects=True
+    ).text
     assert "1 recipient is dropped; the sender is told." in done
     browser.post(f"/admin/queue/messages/{message_id}/hold")
     browser.post("/admin/queue/destinations/there.example/release")
@@ -231,7 +234,24 @@ def test_a_message_its_transcript_and_its_end(browser, db, clock):
 def test_a_recipient_of_another_message_is_not_found_there(browser, db, clock):
     first, second = take(db, now=clock.now()), take(db, "eve@there.example", token="t2", now=clock.now())
     eve = recipients(db)["eve@there.example"].id
-    assert browser.post(f"/admin/queue/messages/{first}/recipients/{eve}/drop").status_code == 404
+    assert browser.post(f"/admin/queue/messages/{first}/recipients/{eve}/drop", data=SURE).status_code == 404
     assert browser.get("/admin/queue/messages/99999").status_code == 404
     assert browser.post(f"/admin/queue/messages/{second}/explode").status_code == 404
     assert {each.fate for each in recipients(db).values()} == {Fate.WAITING}
+
+
+@pytest.mark.parametrize("deed", ["drop", "drop-silently"])
+def test_what_is_dropped_is_asked_first(browser, db, clock, deed):
+    message_id = take(db, *(f"{who}@there.example" for who in "abcdefg"), now=clock.now())
+    places = [f"messages/{message_id}", "destinations/there.example"]
+    for place in places:
+        page = browser.post(f"/admin/queue/{place}/{deed}")
+        assert page.status_code == 200
+        assert "Drop it for 7 recipients" in page.text
+        assert "a@there.example, b@there.example" in page.text
+        assert ("Nobody is told." in page.text) is (deed == "drop-silently")
+    assert {each.fate for each in recipients(db).values()} == {Fate.WAITING}
+    assert browser.post(f"/admin/queue/{places[0]}/{deed}", data=SURE).status_code == 303
+    assert {each.fate for each in recipients(db).values()} == {Fate.DROPPED}
+    assert browser.post(f"/admin/queue/{places[0]}/{deed}").status_code == 303, "nothing is left to ask about"
+    assert browser.post(f"/admin/queue/messages/{message_id + 9}/{deed}").status_code == 404

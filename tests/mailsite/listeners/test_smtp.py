@@ -15,7 +15,7 @@ import pytest
 
 from app.clock import SystemClock
 from app.extension_api import MailLog
-from mailsite_ext.errors import MailboxFull, StorageFull
+from mailsite_ext.errors import MailboxFull, SendingLimitReached, StorageFull
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.settings.values import Posture
@@ -56,7 +56,7 @@ def send(host, name="reception", to=("bob@example.org",), sender="friend@far.exa
             client.starttls(context=host.client_context)
         if login := options.pop("login", None):
             client.login(*login)
-        client.sendmail(sender, list(to), message, **options)
+        return client.sendmail(sender, list(to), message, **options)
 
 
 def test_mail_is_kept_with_what_happened_to_it_on_top(running):
@@ -240,6 +240,10 @@ def test_wrong_passwords_come_to_an_end(running):
 class Queue:
     taken: list = field(default_factory=list)
 
+    def check(self, mailbox, recipient, others) -> None:
+        if others >= 2:
+            raise SendingLimitReached("2 recipients an hour")
+
     def submit(self, arrival, recipients, content, fields) -> Future:
         assert arrival.origin.login == "alice"
         self.taken.append((str(arrival.mail.sender), [str(one.recipient) for one in recipients], octets_of(content)))
@@ -255,6 +259,8 @@ def test_mail_to_the_world_goes_to_the_queue_where_there_is_one(running):
         host, "open", sender="alice@example.org", to=["bob@example.org", "x@far.example", "y@far.example"], login=LOGIN
     )
     assert queue.taken == [("alice@example.org", ["x@far.example", "y@far.example"], MESSAGE)]
+    refused = send(host, "open", sender="alice@example.org", to=[f"{who}@far.example" for who in "xyz"], login=LOGIN)
+    assert refused["z@far.example"][0] == 450
     assert [letter.mailbox for letter in host.box.letters] == ["bob"]
     with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
         send(host, "open", to=["x@far.example"])  # a stranger

@@ -17,10 +17,11 @@ from app.resolver import ZoneResolver
 from mailsite_ext.authentication.budget import DnsBudget
 from mailsite_ext.authentication.dkim import DkimResult, verify
 from mailsite_ext.authentication.signing_keys import SigningKeys
-from mailsite_ext.delivery import queue
+from mailsite_ext.delivery import queue, suppression
 from mailsite_ext.delivery.models import QueuedMessage, QueuedRecipient
 from mailsite_ext.domains import service
 from mailsite_ext.errors import StorageFull
+from mailsite_ext.replies import Reply
 from mailsite_ext.settings.service import store_settings
 from mailsite_ext.settings.values import Settings, StorageKind
 from mailsite_ext.storage.open import close_storage, open_storage
@@ -124,6 +125,22 @@ def test_a_queue_that_cannot_take_it_is_asked_again(office, monkeypatch):
     monkeypatch.undo()
     assert office.send("bob@example.org", "eve@elsewhere.example") == {}
     assert len(office.inbox("bob")) == 1
+
+
+def test_what_bounced_and_what_is_too_much_is_refused_by_name(office, alice):
+    now = office.parts.clock.now()
+    suppression.remember(office.db, "alice", "gone@elsewhere.example", Reply(550, "5.1.1 no such user"), now)
+    service.save_sending(office.db, service.find_mailbox(office.db, alice.id).id, 1, None)
+    for _ in range(2):  # the second time it is the same message, which counts once
+        refused = office.send("gone@elsewhere.example", "eve@elsewhere.example", "joe@elsewhere.example")
+        assert {who: reply.code for who, reply in refused.items()} == {
+            "gone@elsewhere.example": 550, "joe@elsewhere.example": 450,
+        }  # fmt: skip
+    assert "bounced on 24 November 2026: 550 5.1.1 no such user" in refused["gone@elsewhere.example"].words
+    assert "1 recipients an hour" in refused["joe@elsewhere.example"].words
+    queued = office.db.scalars(select(QueuedMessage)).one()
+    assert queued.subject == "Lunch"
+    assert office.db.scalars(select(QueuedRecipient.address)).all() == ["eve@elsewhere.example"]
 
 
 @pytest.mark.parametrize("sender", ["bob@example.org", "alice@elsewhere.example", "not an address", ""])
