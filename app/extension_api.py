@@ -75,7 +75,7 @@ from app.vault.secretbox import Vault
 
 if TYPE_CHECKING:
     from app.accounts.addresses import GuardPolicy
-    from app.accounts.fetch import Bounds, guarded_get
+    from app.accounts.fetch import Bounds, guarded_get, guarded_post
     from app.accounts.forms import IdentityForm
     from app.accounts.models import Auth, Identity, MailAccount
     from app.accounts.service import (
@@ -200,6 +200,7 @@ __all__ = [
     "forget_attempt",
     "get_identity",
     "guarded_get",
+    "guarded_post",
     "is_mail_elsewhere",
     "log_file",
     "put_identity_first",
@@ -248,6 +249,7 @@ _LOADED_LATER = {
     "choices": "app.web.forms:choices",
     "file_size": "app.web.filters:file_size",
     "guarded_get": "app.accounts.fetch:guarded_get",
+    "guarded_post": "app.accounts.fetch:guarded_post",
     "get_identity": "app.accounts.service:get_identity",
     "put_identity_first": "app.accounts.service:put_identity_first",
     "remove_identity": "app.accounts.service:remove_identity",

@@ -77,6 +77,33 @@ def guarded_get(
     raise ProtocolError("redirected too often")
 
 
+def guarded_post(
+    policy: GuardPolicy,
+    resolver: Resolver,
+    url: str,
+    body: bytes,
+    content_type: str,
+    bounds: Bounds,
+    *,
+    ssl_context: ssl.SSLContext,
+) -> int:
+    """POST `body` to `url`, whose host is looked up, checked and used as one address; the status of the answer.
+
+    Nothing of the answer is read but that, and no redirect is followed.  Raises as guarded_get.
+    """
+    deadline = time.monotonic() + bounds.timeout_s
+    target = parse_url(url, bounds.schemes)
+    connection = _open(policy, resolver, target, ssl_context, deadline)
+    headers = {"User-Agent": USER_AGENT, "Content-Type": content_type}
+    try:
+        with _cut_off_at(deadline, connection), translated(connection.host), _http_faults():
+            connection.request("POST", _path(target), body=body, headers=headers, preload_content=False)
+            with closing(connection.getresponse()) as response:
+                return response.status
+    finally:
+        connection.close()
+
+
 def parse_url(url: str, schemes: tuple[str, ...] = ("https", "http")) -> SplitResult:
     """The parts of an absolute address we would open.  Raises BadInput."""
     try:
@@ -123,9 +150,8 @@ def _left(deadline: float) -> float:
 def _ask(connection: HTTPConnection, target: SplitResult, bounds: Bounds, deadline: float) -> Fetched | str:
     """The answer to one request, or where it sends us on to."""
     headers = {"User-Agent": USER_AGENT, "Accept": ", ".join(bounds.types) or "*/*", "Accept-Encoding": "identity"}
-    path = Url(path=target.path or "/", query=target.query or None).request_uri
     with _cut_off_at(deadline, connection), translated(connection.host), _http_faults():
-        connection.request("GET", path, headers=headers, preload_content=False, decode_content=False)
+        connection.request("GET", _path(target), headers=headers, preload_content=False, decode_content=False)
         with closing(connection.getresponse()) as response:
             location = response.headers.get("Location")
             if response.status in REDIRECTS and location:
@@ -133,6 +159,10 @@ def _ask(connection: HTTPConnection, target: SplitResult, bounds: Bounds, deadli
             content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             body = _read(response, bounds) if _is_wanted(response, content_type, bounds) else b""
     return Fetched(response.status, content_type, body, target.geturl())
+
+
+def _path(target: SplitResult) -> str:
+    return Url(path=target.path or "/", query=target.query or None).request_uri
 
 
 @contextmanager

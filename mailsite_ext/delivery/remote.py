@@ -161,9 +161,8 @@ class _Trip:
             try:
                 return self._greeted_once(host, address, port, tls)
             except TlsFailed:
-                self.transcript.note(
-                    "- TLS failed; once more without" + (" proof" if tls is self._courier.verifying else "")
-                )
+                less = " verifying it" if tls is self._courier.verifying else ""
+                self.transcript.note(f"- TLS failed; once more without{less}")
         return self._greeted_once(host, address, port, self._ways[-1])
 
     def _greeted_once(

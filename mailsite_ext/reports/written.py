@@ -14,6 +14,8 @@ from mailsite_ext.reports.attached import Kind
 MEDIA_TYPES = {Kind.DMARC: "application/gzip", Kind.TLS: "application/tlsrpt+gzip"}
 WRAPPINGS = {Kind.DMARC: "multipart/mixed", Kind.TLS: 'multipart/report; report-type="tlsrpt"'}
 ENDINGS = {Kind.DMARC: "xml.gz", Kind.TLS: "json.gz"}
+OWN_REPORT = {Kind.DMARC: "report:dmarc:", Kind.TLS: "report:tls:"}
+"""How the queue's token of a report begins."""
 WORDS = {
     Kind.DMARC: "what became of mail that named {domain} as its author's domain",
     Kind.TLS: "how the way to the mail servers of {domain} was encrypted",

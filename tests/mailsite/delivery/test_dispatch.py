@@ -20,6 +20,8 @@ from mailsite_ext.delivery.retry import Fate
 from mailsite_ext.delivery.route import Ourselves
 from mailsite_ext.protocol.smtp_address import Address
 from mailsite_ext.protocol.smtp_grammar import MailFrom, RcptTo
+from mailsite_ext.reports.attached import Kind
+from mailsite_ext.reports.written import OWN_REPORT
 from mailsite_ext.transport_security.mta_sts import Mode, Policy
 from tests.mailsite.delivery.peer import Peer, serving
 
@@ -41,6 +43,7 @@ class Out:
         self.peers: dict[str, Peer] = {}
         self.policies: dict[str, Policy] = {}
         self.told = self.cared = 0
+        self.sessions: list[tuple] = []
         opportunistic = ssl.create_default_context()
         opportunistic.check_hostname, opportunistic.verify_mode = False, ssl.CERT_NONE
         courier = Courier(
@@ -53,7 +56,7 @@ class Out:
         ours = Ourselves(frozenset({"mail.here.example"}), reaches_private=True)
         world = World(
             resolver=ZoneResolver(ZONE), courier=courier, ours=ours, shuffle=sorted, chance=lambda: 0.5,
-            policy_of=self.policies.get,
+            policy_of=self.policies.get, note_sessions=lambda *told: self.sessions.append(told),
         )  # fmt: skip
         self.dispatcher = Dispatcher(parts, world, self.tell, self.care)
 
@@ -164,6 +167,25 @@ def test_an_enforced_policy_wants_verified_tls_one_in_test_does_not(out: Out):
     out.turn()
     assert out.fates()["eve@there.example"][0] is Fate.DELIVERED
     assert len(peer.messages) == 1
+
+
+def test_a_report_about_tls_goes_whatever_is_wrong_with_it_and_is_not_counted(out: Out):
+    peer = out.peer("127.0.0.2")
+    out.policies["there.example"] = Policy(Mode.ENFORCE, ("mx.elsewhere.example",), 1_000)
+    out.take("tls@there.example", token=f"{OWN_REPORT[Kind.TLS]}1")
+    out.turn()
+    assert out.fates()["tls@there.example"][0] is Fate.DELIVERED
+    assert (len(peer.messages), out.sessions) == (1, [])
+
+
+def test_how_the_way_was_encrypted_is_counted_with_the_policy(out: Out, authority):
+    out.peer("127.0.0.2")
+    policy = out.policies["there.example"] = Policy(Mode.TESTING, ("mx.there.example",), 1_000)
+    out.peer("127.0.0.3", tls=authority.issue("mx.other.example").server_context())
+    out.take("bob@there.example", "eve@other.example")
+    out.turn()
+    found = {(domain, counted, one.failure) for domain, counted, sessions in out.sessions for one in sessions}
+    assert found == {("there.example", policy, "starttls-not-supported"), ("other.example", None, "")}
 
 
 def test_a_message_that_requires_tls_goes_on_a_way_of_its_own(out: Out):

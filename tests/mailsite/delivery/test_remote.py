@@ -54,11 +54,11 @@ class World:
             raise ConnectionRefusedError(111, "Connection refused")
         return socket.create_connection(("127.0.0.1", self.peers[address, port].port), timeout_s)
 
-    def hand_over(self, *addresses: str, recipients=(BOB,), messages=1, verified_tls=False, **needs):
+    def hand_over(self, *addresses: str, recipients=(BOB,), messages=1, verified_tls=False, tests_tls=False, **needs):
         hops = [Hop(f"mx{number}.there.example", (address,)) for number, address in enumerate(addresses, 1)]
         mail = Mail("ada@here.example", tuple(map(To, recipients)), len(MESSAGE), **needs)
         parcels = [Parcel(key, mail, lambda: [MESSAGE[:9], MESSAGE[9:]]) for key in range(messages)]
-        return self.courier.hand_over(hops, parcels, verified_tls=verified_tls)
+        return self.courier.hand_over(hops, parcels, verified_tls=verified_tls, tests_tls=tests_tls)
 
 
 def test_a_message_goes_out_over_tls(world: World):
@@ -166,6 +166,30 @@ def test_verified_tls(world: World):
     assert handed.answers[0, BOB].reply.code == 250
     assert any(line.endswith("certificate verified") for line in handed.transcript)
     assert any("REQUIRETLS" in command for command in peer.commands if command.startswith("MAIL"))
+
+
+@pytest.mark.parametrize(
+    ("options", "tests_tls", "counted"),
+    [
+        ({}, False, ["starttls-not-supported"]),
+        ({"certificate_for": "mx1.there.example"}, False, [""]),
+        ({"certificate_for": "mx1.there.example"}, True, [""]),
+        ({"certificate_for": "other.example"}, False, [""]),  # nobody looked at it
+        ({"certificate_for": "other.example"}, True, ["certificate-host-mismatch"]),
+        ({"certificate_for": "mx1.there.example", "answers": {"STARTTLS": "454 not now"}}, False,
+         ["validation-failure"]),
+    ],
+)  # fmt: skip
+def test_how_the_way_was_encrypted_is_counted_once_a_host(world: World, options, tests_tls, counted):
+    world.peer("one", **options)
+    handed = world.hand_over("one", tests_tls=tests_tls)
+    assert handed.answers[0, BOB].reply.code == 250, "mail goes all the same"
+    assert [session.failure for session in handed.sessions] == counted
+    assert {(session.host, session.address) for session in handed.sessions} == {("mx1.there.example", "one")}
+
+
+def test_a_host_that_is_not_reached_counts_for_nothing(world: World):
+    assert world.hand_over("one").sessions == []
 
 
 def test_what_came_in_the_clear_before_tls_is_not_believed(world: World):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from app.accounts.addresses import GuardPolicy
-from app.accounts.fetch import Bounds, guarded_get, parse_url
+from app.accounts.fetch import Bounds, guarded_get, guarded_post, parse_url
 from app.errors import AddressRefused, BadInput, MailError, NameNotFound, ProtocolError, TimedOut, TlsFailed
 from app.resolver import ZoneResolver
 from tests.servers import http
@@ -31,6 +31,41 @@ def test_what_is_there_is_fetched(authority):
         assert asked.query == {"b": "c d"}
         assert asked.headers["host"] == f"web.example:{web.port}"
         assert "cookie" not in asked.headers
+
+
+def post(url, context=None, policy=HOME):
+    context = context or ssl.create_default_context()
+    bounds = Bounds(0, 5, schemes=("https",))
+    return guarded_post(policy, ZONE, url, b"a=b", "text/x", bounds, ssl_context=context)
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 503])
+def test_what_is_posted_arrives_and_its_status_is_told(authority, status):
+    with http.serve(authority.issue("web.example")) as web:
+        web.pages["/a"] = Reply(status, b"x" * 100, {"Location": "/elsewhere"})
+        assert post(web.url("/a", "web.example"), authority.client_context()) == status
+        (asked,) = web.requests
+        assert (asked.method, asked.form, asked.headers["content-type"]) == ("POST", {"a": "b"}, "text/x")
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("https://10.0.0.1/", AddressRefused),
+        ("https://inner.example/", AddressRefused),
+        ("http://web.example/", BadInput),
+    ],
+)
+def test_where_nothing_is_posted(url, error):
+    with pytest.raises(error):
+        post(url)
+
+
+def test_nothing_is_posted_to_who_cannot_prove_its_name(authority):
+    with http.serve(authority.issue("other.example")) as web:
+        with pytest.raises(TlsFailed):
+            post(web.url("/", "web.example"), authority.client_context())
+        assert web.requests == []
 
 
 def test_the_environments_proxies_are_not_asked(monkeypatch):
