@@ -5,14 +5,18 @@ The list is of some ten thousand names: it is read when first asked, and kept.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property
 
 from publicsuffixlist import PublicSuffixList
 
 
-@lru_cache(maxsize=1)
-def _listed() -> PublicSuffixList:
-    return PublicSuffixList()
+class _Shipped:
+    @cached_property
+    def suffixes(self) -> PublicSuffixList:
+        return PublicSuffixList()
+
+
+_shipped = _Shipped()
 
 
 def registrable_domain(domain: str) -> str | None:
@@ -20,7 +24,7 @@ def registrable_domain(domain: str) -> str | None:
 
     Of a suffix that is not listed, the last two labels.
     """
-    return _listed().privatesuffix(domain)
+    return _shipped.suffixes.privatesuffix(domain)
 
 
 def is_public_suffix(domain: str) -> bool:

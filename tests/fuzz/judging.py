@@ -1,4 +1,4 @@
-"""What strangers and their name servers can say to those who judge mail: SPF, DKIM, ARC, forged results."""
+"""What strangers and their name servers can say to those who judge mail: SPF, DKIM, DMARC, ARC, forged results."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from app.clock import SystemClock
 from app.resolver import Answer, Outcome, ZoneResolver
-from mailsite_ext.authentication import arc, dkim, results, spf
+from mailsite_ext.authentication import arc, dkim, dmarc, results, spf
+from mailsite_ext.authentication.authors import author_domains
 from mailsite_ext.authentication.budget import DnsBudget
-from mailsite_ext.authentication.raw_message import field_spans, split_message
+from mailsite_ext.authentication.raw_message import field_spans, split_fields, split_message
 from mailsite_ext.protocol.smtp_address import Address
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -58,6 +59,26 @@ DKIM_WORDS = (
     b":",
     b"From: x\r\n",
 )
+DMARC_SEEDS = (
+    b"v=DMARC1; p=reject; sp=quarantine; np=none; t=y; psd=n; rua=mailto:a@x.example!1m\nFrom: a@b.x.example\r\n\r\n",
+    b"v=DMARC1;;p=x; adkim=s;aspf=s\nFrom: A <a@x.example>, g: b@b\xc3\xbccher.example;\r\nfrom:c@[192.0.2.1]\r\n\r\n",
+    b"v=DMARC1; psd=y; rua=mailto:a@x.example\nFrom: a@a.b.c.d.e.f.g.h.i.co.uk\r\n\r\n",
+)
+DMARC_WORDS = (
+    b"v=DMARC1; ",
+    b"p=reject",
+    b"p=",
+    b"psd=",
+    b"From: ",
+    b"@",
+    b".",
+    b"co.uk",
+    b"xn--",
+    b"<",
+    b">",
+    b", ",
+    b";",
+)
 ARC_SEEDS = (
     ED25519.encode()
     + b"\nARC-Seal: i=1; a=ed25519-sha256; cv=none; d=a.b; s=x; t=1; b=AA==\r\nARC-Message-Signature: i=1; "
@@ -103,6 +124,17 @@ def dkim_signatures(octets: bytes) -> None:
     verdicts = dkim.verify([message[:50], message[50:]], dns, NOW)
     assert not any(verdict.result is dkim.DkimResult.PASS for verdict in verdicts)
     assert_one_field(results.results_field("mx.example.org", results.dkim_findings(verdicts)))
+
+
+def dmarc_policy(octets: bytes) -> None:
+    """What every name answers, and a message: whom nobody answers for never passes, and is told of on one line."""
+    text, _, message = octets.partition(b"\n")
+    authors = list(author_domains(split_fields(split_message(message)[0])))
+    strangers = spf.SpfVerdict(spf.SpfResult.PASS, "stranger.test", "mailfrom")
+    for zone in (OneText(text.decode("utf-8", "surrogateescape")), ZoneResolver({})):
+        verdict = dmarc.evaluate(authors, strangers, [], DnsBudget(zone, SystemClock()))
+        assert verdict.result is not dmarc.DmarcResult.PASS or "stranger.test" in ".".join(authors).lower()
+        assert_one_field(results.results_field("mx.example.org", [results.dmarc_finding(verdict)]))
 
 
 def arc_chain(octets: bytes) -> None:

@@ -26,6 +26,7 @@ TARGETS = {
         Target("autoconfig", reading.autoconfig, seeds.AUTOCONFIGS, seeds.AUTOCONFIG_WORDS),
         Target("spf", judging.spf_record, judging.SPF_SEEDS, judging.SPF_WORDS),
         Target("dkim", judging.dkim_signatures, judging.DKIM_SEEDS, judging.DKIM_WORDS),
+        Target("dmarc", judging.dmarc_policy, judging.DMARC_SEEDS, judging.DMARC_WORDS),
         Target("arc", judging.arc_chain, judging.ARC_SEEDS, judging.ARC_WORDS),
         Target("results", judging.forged_results, judging.RESULTS_SEEDS, judging.RESULTS_WORDS),
         Target("aggregate_report", reporting.aggregate, reporting.AGGREGATES, reporting.AGGREGATE_WORDS),
