@@ -56,6 +56,7 @@ class DmarcVerdict:
     result: DmarcResult
     why: Why
     domain: str = ""  # the author's, in A-labels
+    is_one_of_several: bool = False
     organizational_domain: str = ""
     policy_domain: str = ""  # where the record is that applies
     record: DmarcRecord | None = None
@@ -98,7 +99,8 @@ def evaluate(
     domains = _readable(written)
     if not domains:
         return DmarcVerdict(result=DmarcResult.PERMERROR, why=Why.NO_AUTHOR)
-    return max((_judge(domain, spf, dkim, dns) for domain in domains), key=_badness)
+    worst = max((_judge(domain, spf, dkim, dns) for domain in domains), key=_badness)
+    return worst if len(domains) == 1 else replace(worst, is_one_of_several=True)
 
 
 def _written(domains: Iterable[str]) -> Sequence[str]:
@@ -122,8 +124,8 @@ _POLICIES = tuple(Policy)
 _RESULTS = (DmarcResult.PASS, DmarcResult.NONE, DmarcResult.PERMERROR, DmarcResult.TEMPERROR, DmarcResult.FAIL)
 
 
-def _badness(verdict: DmarcVerdict) -> tuple[int, int]:
-    return _POLICIES.index(verdict.disposition), _RESULTS.index(verdict.result)
+def _badness(verdict: DmarcVerdict) -> tuple[int, int, bool]:
+    return _POLICIES.index(verdict.disposition), _RESULTS.index(verdict.result), not verdict.is_authenticated
 
 
 def _judge(domain: str, spf: SpfVerdict | None, dkim: Sequence[DkimVerdict], dns: DnsBudget) -> DmarcVerdict:

@@ -16,6 +16,8 @@ from mailsite_ext.protocol.smtp_address import canonical_domain
 LINE_OCTETS = 76
 LONGEST_REASON = 200
 LONGEST_VALUE = 320
+OUR_FIELDS = "x-satchel-"
+"""Nobody else has cause to write one."""
 
 DMARC_REASONS = {
     Why.ALIGNED: "",
@@ -110,20 +112,22 @@ def _quoted(text: str) -> str:
 
 
 def without_forged(header: bytes, authserv_ids: Collection[str]) -> bytes:
-    """`header` without the results that claim to be ours and cannot be: it comes from outside (§5).
+    """`header` without the results, and all else, that claim to be ours and cannot be: it comes from outside (§5).
 
     `authserv_ids`: every name we write, in lower case.  Where none is taken away it is the same object.
     """
-    kept, at = b"", 0
+    kept, at = bytearray(), 0
     for begin, end, field in field_spans(header):
         if is_ours(field, authserv_ids):
             kept += header[at:begin]
             at = end
-    return kept + header[at:] if at else header
+    return bytes(kept) + header[at:] if at else header
 
 
 def is_ours(field: RawField, authserv_ids: Collection[str]) -> bool:
     """Does it say it is one of these servers' results?  One that cannot be read is taken to."""
+    if field.name.startswith(OUR_FIELDS):
+        return True
     if field.name != "authentication-results":
         return False
     named = authserv_id_of(field.text)
@@ -132,20 +136,25 @@ def is_ours(field: RawField, authserv_ids: Collection[str]) -> bool:
 
 def authserv_id_of(value: str) -> str | None:
     """The name at the beginning, as domains are compared; None where it cannot be read."""
-    at = _after_comments(value)
+    at = after_comments(value, 0)
     found = _WORD.match(value, at) if at is not None else None
     if found is None:
         return None
-    name = found["plain"] or re.sub(r"\\(.)", r"\1", found["quoted"])
+    name = found["plain"] or unquoted(found["quoted"])
     try:
         return canonical_domain(name.strip().rstrip("."))
     except BadDomain:
         return name.strip().lower()
 
 
-def _after_comments(value: str) -> int | None:
-    """Where [CFWS] ends; None where a comment does not (RFC 5322 §3.2.2: they nest)."""
-    at = _skip_space(value, 0)
+def unquoted(inside: str) -> str:
+    """Of a quoted string, what stands between the quotes."""
+    return re.sub(r"\\(.)", r"\1", inside, flags=re.DOTALL)
+
+
+def after_comments(value: str, at: int) -> int | None:
+    """Where the [CFWS] at `at` ends; None where a comment does not (RFC 5322 §3.2.2: they nest)."""
+    at = _skip_space(value, at)
     while value.startswith("(", at):
         depth = 0
         for part in _COMMENT_PART.finditer(value, at):
