@@ -60,6 +60,8 @@ from app.sources import (
     RemoteFolder,
     RemoteMessage,
     Role,
+    SearchField,
+    SearchTerm,
     SourceAction,
     StoreFlags,
 )
@@ -77,6 +79,8 @@ if TYPE_CHECKING:
     from app.accounts.addresses import GuardPolicy
     from app.accounts.fetch import Bounds, guarded_get, guarded_post
     from app.accounts.forms import IdentityForm
+    from app.accounts.guard import find_addresses as find_allowed_addresses
+    from app.accounts.guard import load_policy as load_guard_policy
     from app.accounts.models import Auth, Identity, MailAccount
     from app.accounts.service import (
         MAX_IDENTITIES,
@@ -165,6 +169,8 @@ __all__ = [
     "Resolver",
     "Role",
     "Runtime",
+    "SearchField",
+    "SearchTerm",
     "ServerUnreachable",
     "ServiceKind",
     "SettingsSection",
@@ -197,11 +203,13 @@ __all__ = [
     "current_mode",
     "decode",
     "file_size",
+    "find_allowed_addresses",
     "forget_attempt",
     "get_identity",
     "guarded_get",
     "guarded_post",
     "is_mail_elsewhere",
+    "load_guard_policy",
     "log_file",
     "put_identity_first",
     "record_failure",
@@ -248,6 +256,8 @@ _LOADED_LATER = {
     "admin_side": "app.web.admin:side",
     "choices": "app.web.forms:choices",
     "file_size": "app.web.filters:file_size",
+    "find_allowed_addresses": "app.accounts.guard:find_addresses",
+    "load_guard_policy": "app.accounts.guard:load_policy",
     "guarded_get": "app.accounts.fetch:guarded_get",
     "guarded_post": "app.accounts.fetch:guarded_post",
     "get_identity": "app.accounts.service:get_identity",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -192,6 +192,33 @@ class Applied:
     target_uidvalidity: int | None = None
 
 
+class SearchField(StrEnum):
+    """What a term of a search looks at, and the kind of its value."""
+
+    ANY = "any"  # text: header and body
+    FROM = "from"  # text
+    TO = "to"  # text: To and Cc
+    SUBJECT = "subject"  # text
+    BODY = "body"  # text
+    SINCE = "since"  # date: received on this day or later
+    BEFORE = "before"  # date: received before this day
+    LARGER = "larger"  # octets
+    SMALLER = "smaller"  # octets
+    UNREAD = "unread"
+    STARRED = "starred"
+    ANSWERED = "answered"
+    ATTACHMENT = "attachment"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTerm:
+    """One condition; texts are one line without control characters, and match any part of a word in any case."""
+
+    field: SearchField
+    value: str | date | int = ""
+    negated: bool = False
+
+
 class MailSource(Protocol):
     """One account's mail, seen through one session; not thread-safe: each lease has its own.
 
@@ -262,6 +289,13 @@ class MailSource(Protocol):
 
     def find_by_message_id(self, folder: str, message_id: str) -> Sequence[int]:
         """UIDs of the messages with exactly this Message-ID."""
+        ...
+
+    def search(self, folder: str, terms: Sequence[SearchTerm]) -> Sequence[int]:
+        """UIDs, ascending, of the messages all `terms` hold for, as far as the source can tell.
+
+        A source that knows nothing of attachments leaves that term to whoever asks.
+        """
         ...
 
     def labelled(self, folder: str, label: str) -> Sequence[int]:

@@ -10,6 +10,7 @@ from app.mail_services import models as mail_services
 from app.messages import models as messages
 from app.mirror import models as mirror
 from app.outbox import models as outbox
+from app.search import models as search
 from app.users import models as users
 from app.vault import models as vault
 
@@ -24,6 +25,7 @@ __all__ = [
     "messages",
     "mirror",
     "outbox",
+    "search",
     "users",
     "vault",
 ]

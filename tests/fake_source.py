@@ -29,6 +29,8 @@ from app.sources import (
     Move,
     RemoteFolder,
     RemoteMessage,
+    SearchField,
+    SearchTerm,
     SourceAction,
     StoreFlags,
     StoreLabels,
@@ -330,6 +332,12 @@ class FakeSource:
             wanted = f"<{message_id}>"
             return [m.uid for m in box.messages.values() if email.message_from_bytes(m.raw)["Message-ID"] == wanted]
 
+    def search(self, folder: str, terms: Sequence[SearchTerm]) -> Sequence[int]:
+        """By a look at every message; of the flags only \\Seen, \\Flagged and \\Answered."""
+        with self._server.lock:
+            box = self._ask("search", folder).get(folder)
+            return [uid for uid, message in sorted(box.messages.items()) if all(holds(term, message) for term in terms)]
+
     def labelled(self, folder: str, label: str) -> Sequence[int]:
         with self._server.lock:
             box = self._ask("labelled", folder).get(folder)
@@ -389,3 +397,27 @@ class FakeSource:
             self._ringer.close()
             if self in self._server.sessions:
                 self._server.sessions.remove(self)
+
+
+def holds(term: SearchTerm, message: FakeMessage) -> bool:
+    """Whether a term of a search holds for a message (RFC 9051 §6.4.4)."""
+    return _found(term, message) is not term.negated
+
+
+def _found(term: SearchTerm, message: FakeMessage) -> bool:
+    header, _, body = message.raw.decode("utf-8", "replace").casefold().partition("\r\n\r\n")
+    fields = dict(line.split(": ", 1) for line in header.split("\r\n") if ": " in line)
+    text = str(term.value).casefold()
+    where = {
+        SearchField.ANY: f"{header}\r\n\r\n{body}",
+        SearchField.FROM: fields.get("from", ""),
+        SearchField.TO: f"{fields.get('to', '')} {fields.get('cc', '')}",
+        SearchField.SUBJECT: fields.get("subject", ""),
+        SearchField.BODY: body,
+    }
+    flags = {SearchField.UNREAD: "\\Seen", SearchField.STARRED: "\\Flagged", SearchField.ANSWERED: "\\Answered"}
+    if term.field in where:
+        return text in where[term.field]
+    if term.field in flags:
+        return (flags[term.field] in message.flags) is (term.field is not SearchField.UNREAD)
+    return True

@@ -15,11 +15,14 @@ from app.actions.deeds import ONE_BY_ONE, Doer, find_deed
 from app.actions.models import BulkState
 from app.actions.words import bulk_words, done_words, folder_words, refused_words
 from app.errors import BadInput, MailError, NotFound, http_status
-from app.mirror.queries import FILTERS, ListFilter, conversation_members, get_folder
+from app.mirror.queries import FILTERS, ListFilter, conversation_members, get_folder, split_by_folder
 from app.runtime import runtime
 from app.users.sessions import ask_to_sign_in
 from app.users.views import safe_next
 from app.web.ids import is_row_id
+
+MAX_FOLDERS = 50
+"""That one deed on found messages may touch."""
 
 bp = Blueprint("actions", __name__, url_prefix="/mail/actions")
 
@@ -51,11 +54,13 @@ def _act() -> ResponseReturnValue:
     deed, object_ = find_deed(name), object_ or request.form.get("target", "")
     if request.form.get("all") == "1":
         return _act_on_all(name, object_)
-    action = deed(_doer(), _chosen(name), object_)
-    if action is None:
+    by_folder = split_by_folder(g.db, current_user.id, _chosen(name))
+    done = [action for ids in by_folder if (action := deed(_doer(), ids, object_)) is not None]
+    if not done:
         return _answer(_("Nothing to change."))
-    words = done_words(g.db, action)
-    return _answer(words, url_for(".undo", action_id=action.id), action.id)
+    first, *others = done
+    undo_url = url_for(".undo", action_id=first.id, also=[action.id for action in others])
+    return _answer(done_words(g.db, done), undo_url, first.id)
 
 
 def _act_on_all(name: str, object_: str) -> ResponseReturnValue:
@@ -105,8 +110,11 @@ def undo(action_id: int) -> ResponseReturnValue:
 
 
 def _undo(action_id: int) -> ResponseReturnValue:
+    """`also` names the other actions of one deed: found messages may be of several folders."""
     parts = runtime()
-    service.undo(g.db, current_user.id, action_id, parts.clock, parts.bus)
+    also = [int(text) for text in request.args.getlist("also")[:MAX_FOLDERS] if is_row_id(text)]
+    for each in (action_id, *also):
+        service.undo(g.db, current_user.id, each, parts.clock, parts.bus)
     return _answer(_("Undone."))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -10,9 +12,10 @@ from app.actions.models import Action, ActionKind, BulkDeed, BulkState
 from app.mirror.models import Folder
 
 
-def done_words(db: Session, action: Action) -> str:
-    """One sentence for the toast: "Archived." or "3 messages moved to Receipts."."""
-    count = len(action.message_ids)
+def done_words(db: Session, done: Sequence[Action]) -> str:
+    """One sentence for the toast: "Archived." or "3 messages moved to Receipts."; one deed, an action a folder."""
+    action = done[0]
+    count = sum(len(each.message_ids) for each in done)
     place = folder_words(db, action.target_id)
     words = {
         "read": lambda: ngettext("Marked as read.", "%(num)s messages marked as read.", count),

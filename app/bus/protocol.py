@@ -18,6 +18,8 @@ class Topic(StrEnum):
     FOLDER = "folder"  # folder: its mirror changed
     TREE = "tree"  # user: folders, counts or an account's state changed
     BODY_READY = "body-ready"  # body_request: carried out, or failed
+    SEARCH = "search"  # account: its server is to be searched
+    FOUND = "found"  # user: a server has searched, at least some of it
     SENT = "sent"  # user: an outbox row changed state
     STORAGE = "storage"  # a hosted folder, by the storage's id: messages came, went or changed
     STORAGE_TREE = "storage-tree"  # a hosted mailbox, by the storage's id: folders came, went or were renamed

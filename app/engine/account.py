@@ -81,6 +81,8 @@ class AccountWork:
             self._seats.put(self._interactive, "bodies", Rank.WANTED, self._serve_bodies)
         elif topic is Topic.ACTIONS:
             self._seats.put(self._interactive, "actions", Rank.NEWS, self._do_actions)
+        elif topic is Topic.SEARCH:
+            self._seats.put(self._bulk, "search", Rank.WANTED, self._search)
         elif topic is Topic.OUTBOX:
             self._sending.put("send", Rank.NEWS, lambda: self._guarded(self._send))
             self._seats.put(self._interactive, "file", Rank.NEWEST, self._file)
@@ -283,6 +285,12 @@ class AccountWork:
         """On the bulk session: a large attachment keeps nobody waiting who wants a text."""
         self._timetable.plan("close bulk", self.desk.times.close_bulk_s)
         bodies.serve_requests(self.desk, source, large=True)
+
+    def _search(self, source: MailSource) -> None:
+        """On the bulk session: a server may take seconds, and somebody else waits for a text."""
+        self._timetable.plan("close bulk", self.desk.times.close_bulk_s)
+        if deeds.search(self.desk, source):
+            self.hear(Topic.SEARCH)
 
     def _do_actions(self, source: MailSource) -> None:
         self._assure(source)

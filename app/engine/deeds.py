@@ -26,9 +26,11 @@ from app.outbox import service as outbox
 from app.outbox.models import Outgoing
 from app.outbox.send import send_due
 from app.outbox.states import OutboxState
+from app.search import carry_out as searching
+from app.search.models import ServerSearch
 from app.sources import MailSource
 
-Waiting = BodyRequest | Action | BulkDeed | FolderChange | Outgoing | Draft
+Waiting = BodyRequest | ServerSearch | Action | BulkDeed | FolderChange | Outgoing | Draft
 
 
 def accounts_that_wait(db: Session, engine_id: int, now: datetime, *, all_kinds: bool) -> Sequence[tuple[int, Topic]]:
@@ -47,6 +49,7 @@ def _waiting(now: datetime) -> Sequence[tuple[Topic, type[Waiting], ColumnElemen
     return (
         (Topic.BODY_WANTED, BodyRequest, BodyRequest.state == RequestState.WANTED),
         (Topic.ACTIONS, Action, Action.state.in_(WAITING) & (Action.not_before <= now)),
+        (Topic.SEARCH, ServerSearch, searching.is_wanted(now)),
         (Topic.ACTIONS, BulkDeed, BulkDeed.state.in_(bulk.AT_WORK)),
         (Topic.ACTIONS, FolderChange, FolderChange.refused.is_(False)),
         (Topic.OUTBOX, Outgoing, unsent | (Outgoing.state == OutboxState.ACCEPTED)),
@@ -99,6 +102,15 @@ def file(desk: Desk, source: MailSource) -> tuple[Sequence[KnownFolder], datetim
 
 def _folders(db: Session, desk: Desk, ids: Collection[int | None]) -> Sequence[KnownFolder]:
     return stores_of(known_folders(db, desk.account_id), ids)
+
+
+def search(desk: Desk, source: MailSource) -> bool:
+    """Ask the server of one more folder; whether there is more to ask.  Raises what breaks the session."""
+    with desk.session() as db:
+        wanted = searching.find_wanted(db, desk.account_id, desk.parts.clock.now())
+        if wanted is not None:
+            searching.step(db, source, wanted, desk.parts.bus)
+        return wanted is not None
 
 
 def recover(desk: Desk) -> None:

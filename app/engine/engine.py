@@ -30,7 +30,7 @@ from app.runtime import Runtime
 
 log = logging.getLogger("satchel.engine")
 
-WORK_TOPICS = frozenset({Topic.ACTIONS, Topic.OUTBOX, Topic.BODY_WANTED})
+WORK_TOPICS = frozenset({Topic.ACTIONS, Topic.OUTBOX, Topic.BODY_WANTED, Topic.SEARCH})
 SWITCH_INTERVAL_S = 0.001
 
 

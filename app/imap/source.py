@@ -23,9 +23,10 @@ from app.imap.actions import Actions, flag_list
 from app.imap.changes import Changes
 from app.imap.dialog import Command, ImapSession, Literal, Turn, astring
 from app.imap.folders import UNSELECTABLE, Listed, listed_in, statuses_in, tree, with_gmail_labels
+from app.imap.search import MONTHS, needs_charset, search_keys
 from app.imap.selection import Asked, Selection
 from app.imap.uids import MAX_UID, sets_of
-from app.sources import Applied, Delta, FolderState, RemoteFolder, RemoteMessage, SourceAction
+from app.sources import Applied, Delta, FolderState, RemoteFolder, RemoteMessage, SearchTerm, SourceAction
 
 T = TypeVar("T")
 
@@ -37,7 +38,6 @@ STATUS_AT_ONCE = 100
 STATUS_ITEMS = b"MESSAGES UNSEEN UIDNEXT UIDVALIDITY"
 SECTION = re.compile(r"|HEADER|TEXT|\d{1,4}(\.\d{1,4}){0,80}(\.(HEADER|TEXT|MIME))?")
 NEWS = re.compile(rb"\* (?:\d+ (?:EXISTS|EXPUNGE|FETCH)|VANISHED)\b", re.IGNORECASE)
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class ImapSource:
@@ -223,6 +223,13 @@ class ImapSource:
         found = _items_by_uid(self._selection.run(folder, *look))
         wanted = message_id.strip("<> ").encode()
         return [uid for uid in hits if uid in found and _message_id(found[uid]) == wanted]
+
+    def search(self, folder: str, terms: Sequence[SearchTerm]) -> Sequence[int]:
+        """One turn.  Raises ActionRefused for what the server cannot search for."""
+        told = "UTF8=ACCEPT" in self._session.enabled  # then no charset may be named (RFC 6855 §3)
+        charset = b" CHARSET UTF-8" if needs_charset(terms) and not told else b""
+        keys = search_keys(terms, is_gmail=self.is_gmail)
+        return deltas.search_result(self._selection.run(folder, Command(b"UID SEARCH" + charset, *keys)))
 
     def labelled(self, folder: str, label: str) -> Sequence[int]:
         """By X-GM-LABELS: it compares labels one message at a time, where X-GM-RAW searches as Gmail's pages do."""

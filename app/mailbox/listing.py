@@ -42,7 +42,7 @@ class Asked:
             conversations=view == "conversations" if view else conversations,
             view=view,
             before=Cursor.decode(arguments.get("before", "")),
-            limit=_limit(arguments.get("limit", "")),
+            limit=asked_rows(arguments.get("limit", "")),
         )
 
     def address(self, **changes: str) -> dict[str, str]:
@@ -51,7 +51,8 @@ class Asked:
         return {name: value for name, value in {**same, **changes}.items() if value}
 
 
-def _limit(text: str) -> int:
+def asked_rows(text: str) -> int:
+    """How many rows an address asks for, within bounds."""
     wanted = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else PAGE_ROWS
     return min(max(wanted, PAGE_ROWS), MAX_ROWS)
 
@@ -88,12 +89,13 @@ def load_listing(
 ) -> Listing:
     """The page of `folder` that is asked for; the row of `opened_id` is shown as open."""
     found = _query(db, folder, asked)
-    rows = print_rows(found, calendar, _manner(account, folder, asked, calendar), opened_id)
+    rows = print_rows(found[: asked.limit], calendar, manner_of(account, folder, calendar, asked), opened_id)
     return Listing(asked, tuple(rows), queries.next_cursor(found, asked.limit))
 
 
-def _manner(account: AccountTree, folder: FolderRow, asked: Asked, calendar: Calendar) -> Manner:
-    query = asked.address()
+def manner_of(account: AccountTree, folder: FolderRow, calendar: Calendar, asked: Asked | None = None) -> Manner:
+    """How rows of a folder are printed; their links ask for its list as `asked` does."""
+    query = asked.address() if asked else None
     return Manner(
         dates=calendar.style,
         words=Words(_("me"), _("(no sender)"), _("(no recipient)"), _("(no subject)")),
@@ -106,5 +108,6 @@ def _manner(account: AccountTree, folder: FolderRow, asked: Asked, calendar: Cal
 
 
 def _query(db: Session, folder: FolderRow, asked: Asked) -> Sequence[ListRow]:
+    """The rows that are asked for, and one more if there are older ones."""
     ask = queries.list_conversations if asked.conversations else queries.list_messages
-    return ask(db, folder.id, before=asked.before, limit=asked.limit, filter=asked.filter, is_view=folder.is_view)
+    return ask(db, folder.id, before=asked.before, limit=asked.limit + 1, filter=asked.filter, is_view=folder.is_view)

@@ -193,9 +193,9 @@ def count_messages(db: Session, folder_id: int, filter: ListFilter) -> int:
     return db.scalar(passing.where(_text(CONDITIONS[filter], listed))) or 0
 
 
-def next_cursor(rows: Sequence[ListRow], limit: int = 50) -> Cursor | None:
-    """Where the next page begins; None if this page was not full."""
-    return Cursor.of(rows[-1]) if len(rows) >= limit else None
+def next_cursor(rows: Sequence[ListRow], limit: int) -> Cursor | None:
+    """Where the page after `limit` rows begins; None if that page is empty, so rows are asked for with one more."""
+    return Cursor.of(rows[limit - 1]) if len(rows) > limit else None
 
 
 def _listed(db: Session, folder_id: int, is_view: bool | None) -> sa.Table:
@@ -325,3 +325,13 @@ def conversation_members(db: Session, user_id: int, message_ids: Sequence[int], 
         .distinct()
     )
     return db.scalars(same.order_by(Message.id.desc()).limit(limit)).all()
+
+
+def split_by_folder(db: Session, user_id: int, message_ids: Sequence[int]) -> Sequence[Sequence[int]]:
+    """A person's messages by the folder they are in, all of them in the first group where none is theirs."""
+    mine = select(MESSAGE.c.id, MESSAGE.c.folder_id).join(MailAccount, MailAccount.id == MESSAGE.c.account_id)
+    rows = db.execute(mine.where(MESSAGE.c.id.in_(message_ids), MailAccount.owner_id == user_id)).all()
+    folders: dict[int, list[int]] = {}
+    for row in rows:
+        folders.setdefault(row.folder_id, []).append(row.id)
+    return list(folders.values()) or [message_ids]

@@ -25,7 +25,7 @@ from app.web.bells import Ear, listener_on
 
 bp = Blueprint("events", __name__)
 
-TOPICS = (Topic.FOLDER, Topic.TREE, Topic.SENT, Topic.SETTINGS)
+TOPICS = (Topic.FOLDER, Topic.TREE, Topic.SENT, Topic.FOUND, Topic.SETTINGS)
 HEARTBEAT_S = 15.0  # shorter than any proxy's patience; also how soon a closed browser is noticed
 LONGEST_S = 600.0  # then the browser connects again: whoever was signed out meanwhile is noticed
 MAX_KNOWN = 100_000
@@ -109,7 +109,7 @@ def is_for(bell: Bell, user_id: int, owners: Owners) -> bool:
     """Is this bell about something of the person's?"""
     if bell.topic is Topic.FOLDER:
         return owners.find(bell.subject) == user_id
-    return bell.topic in (Topic.TREE, Topic.SENT) and bell.subject == user_id
+    return bell.topic in (Topic.TREE, Topic.SENT, Topic.FOUND) and bell.subject == user_id
 
 
 def to_event(bell: Bell) -> str:

@@ -15,6 +15,7 @@ from mailsite_ext.domains.directory import Directory, Hosted, find_by_user
 from mailsite_ext.domains.sources import SOURCE
 from mailsite_ext.errors import NoSuchMailbox
 from mailsite_ext.limits import Limits
+from mailsite_ext.reception.seals import Seals
 from mailsite_ext.settings.certificate import load_certificate
 from mailsite_ext.settings.posture import effective_posture
 from mailsite_ext.settings.service import load_settings
@@ -52,7 +53,7 @@ def make_submitter(parts: Runtime, account: MailAccount) -> MailSubmitter:
         hosted = _hosted(db, account.owner_id)
     storage, host = open_storage(parts, settings), parts.config.host_names[0]
     posture = effective_posture(settings, load_certificate(parts.config, parts.clock.now()))
-    inbound = Inbound(storage, host, posture, Limits())
+    inbound = Inbound(storage, host, posture, Limits(), Seals.of(parts))
     outbound = DeliveryQueue(parts, host, Limits())
     return LocalSubmitter(hosted.name, Directory(parts, settings), inbound, outbound, storage, parts.clock, host)
 

@@ -87,6 +87,7 @@ export const table = {
   a: () => press("reply-all"),
   f: () => press("forward"),
   c: () => go(".compose-button"),
+  "/": () => document.getElementById("search")?.select(),
   "?": showSheet,
   Escape: escape,
   "g i": () => goTo("inbox"),

@@ -5,7 +5,7 @@ const TRY_AGAIN_MS = 60_000;
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("satchel-events") : null;
 let deliver = () => {};
 
-// Call `deed` with what rang: { topic: "refresh" | "folder" | "tree" | "sent" | "machines", subject }.
+// Call `deed` with what rang: { topic: "refresh" | "folder" | "tree" | "sent" | "found" | "machines", subject }.
 export function listen(deed) {
   deliver = deed;
   if (channel) channel.onmessage = (event) => deliver(event.data);
@@ -26,7 +26,7 @@ function hold() {
 
 function follow() {
   const stream = new EventSource("/events");
-  for (const topic of ["refresh", "folder", "tree", "sent", "machines"]) {
+  for (const topic of ["refresh", "folder", "tree", "sent", "found", "machines"]) {
     stream.addEventListener(topic, (event) => tell({ topic, subject: event.data }));
   }
   stream.addEventListener("error", () => {

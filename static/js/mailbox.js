@@ -100,6 +100,7 @@ function showUnread() {
 function onBell({ topic, subject }) {
   if (topic === "refresh") refreshSoon({ rows: true, tree: true });
   if (topic === "tree") refreshSoon({ tree: true });
+  if (topic === "found" && panes.dataset.listens === "found") refreshSoon({ rows: true });
   if (topic === "folder") refreshSoon(subject === panes.dataset.folder ? { rows: true, tree: true } : { tree: true });
 }
 
@@ -123,7 +124,8 @@ async function older() {
   const url = new URL(link.href);
   url.searchParams.set("fragment", "rows");
   try {
-    list.append(await getFragment(url));
+    const fragment = await getFragment(url);
+    if (link.isConnected) list.append(fragment); // else a refresh moved the end meanwhile: what came follows another row
     watchEnd();
   } catch {
     // The link stays: it can be pressed.

@@ -129,7 +129,7 @@ export function close({ push = true } = {}) {
 function messageAddress(link) {
   if (idIn(link.href) && link.matches(".row-link, [data-do=newer], [data-do=older], [data-open]")) return link.href;
   const own = pane.contains(link) && new URL(link.href).pathname.match(/\/mail\/message\/(\d+)$/);
-  if (!own) return null;
+  if (!own || panes.dataset.folder === "0") return null; // found messages are of many folders
   const address = new URL(panes.dataset.url, location.href);
   address.pathname += `/message/${own[1]}`;
   for (const [name, value] of new URL(link.href).searchParams) address.searchParams.set(name, value);
@@ -154,7 +154,7 @@ function onClick(event) {
 function onBack() {
   const here = new URL(location.href);
   const folder = (path) => path.match(/\/folder\/(\d+)/)?.[1];
-  if (folder(here.pathname) !== panes.dataset.folder) location.reload();
+  if ((folder(here.pathname) ?? "0") !== panes.dataset.folder) location.reload();
   else if (idIn(location.href)) show(location.href);
   else if (here.searchParams.toString() !== new URL(panes.dataset.url, here).searchParams.toString()) location.reload();
   else toList({ push: false });

@@ -120,6 +120,10 @@ def _follow(page: Page, link: str) -> None:
     page.wait_for_load_state()
 
 
+def _wait_for_rows(page: Page) -> None:
+    page.locator(".row").first.wait_for()
+
+
 BY_HAND = "/mail/accounts/add?by-hand=1#"
 SHOTS = (
     Shot("setup", lambda stage: stage.setup_link, signed_in=False),
@@ -135,6 +139,8 @@ SHOTS = (
     Shot("conversation", lambda stage: f"/mail/folder/{stage.home.inbox.id}/message/{stage.home.letters[4].id}"),
     Shot("folders", lambda stage: f"/mail/folder/{stage.home.inbox.id}#folders"),
     Shot("empty", lambda stage: f"/mail/folder/{stage.home.archive.id}"),
+    Shot("search", lambda stage: f"/mail/search?q=the&folder={stage.home.inbox.id}", _wait_for_rows),
+    Shot("search-help", lambda _stage: "/mail/search"),
     Shot("compose", lambda _stage: "/mail/compose"),
     Shot("outbox", lambda _stage: "/mail/outbox"),
     Shot("account-doctor", lambda stage: f"/mail/accounts/{stage.home.account.id}/doctor"),

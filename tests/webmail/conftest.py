@@ -22,6 +22,7 @@ from app.messages import signing
 from app.mirror import bodies
 from app.mirror.queries import ListFilter
 from app.outbox.models import Outgoing
+from app.search import service as searching
 from app.sources import Role
 from app.users.models import UserSession
 from mailsite_ext.delivery import suppression
@@ -65,6 +66,7 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
     action = actions.flag(db, alice.id, [message.id], {"\\Flagged"}, set(), clock, parts.bus)
     doer = Doer(db, alice.id, clock, parts.bus)
     deed = bulk.start(doer, written_in, "read", "", ListFilter.ALL, conversations=False)
+    searching.save(db, alice.id, SECRET, SECRET)
     draft = make_draft(db, account, SECRET)
     file = attachments.attach(db, draft, f"{SECRET}.txt", "text/plain", [SECRET.encode()], room_octets=9_999, now=START)
     sent = make_draft(db, account, "On its way")
@@ -90,6 +92,8 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
             "machine": machine.id, "service": service.id,
             "image_key": signing.image_key(parts.private, alice.id, url),
             "plain": plain.id, "folder_change": change.id, "bulk": deed.id,
+            "saved": searching.list_saved(db, alice.id)[0].id,
+            "relay": 1,
             "bounced": db.scalar(select(BouncedAddress.id)),
             "mailbox": mailbox.id, "app_password": db.scalar(select(AppPassword.id)),
             "hosted_identity": db.scalar(select(Identity.id).where(Identity.address == "alice@localhost")),

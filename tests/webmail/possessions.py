@@ -28,9 +28,9 @@ def make_draft(db, account: MailAccount, text: str) -> Draft:
 NOBODYS: dict[str, Any] = {
     "account": 999_001, "gmail": 999_002, "folder": 999_003, "trash": 999_004, "message": 999_005, "written": 999_006,
     "action": 999_007, "draft": str(uuid4()), "attachment": str(uuid4()), "outgoing": str(uuid4()), "user": 999_010,
-    "plain": 999_013, "folder_change": 999_014, "bulk": 999_015,
+    "plain": 999_013, "folder_change": 999_014, "bulk": 999_015, "saved": 999_016,
     "machine": 999_011, "service": 999_012,
-    "bounced": 999_016,
+    "bounced": 999_016, "relay": 999_017,
     "mailbox": 999_020, "app_password": 999_021, "mailbox_address": 999_022,
     "hosted_identity": 999_023,
     "identity": 999_008, "session": 999_009, "url": "http://images.example/b.png", "image_key": "A" * 24,

@@ -90,6 +90,7 @@ CASES = [
     Case("POST", "/mail/actions/<int:action_id>/undo", "/mail/actions/{action}/undo"),
     Case("POST", "/mail/actions/bulk/<int:bulk_id>/undo", "/mail/actions/bulk/{bulk}/undo"),
     Case("GET", "/mail/actions/empty/<int:folder_id>", "/mail/actions/empty/{trash}"),
+    Case("POST", "/mail/search/saved/<int:search_id>/remove", "/mail/search/saved/{saved}/remove"),
     Case("GET", "/mail/draft/<uuid>", "/mail/draft/{draft}"),
     Case("POST", "/mail/draft/<uuid>", "/mail/draft/{draft}", {"version": "1", "text": "Mine now", "do": "save"}),
     Case("POST", "/mail/draft/<uuid>", "/mail/draft/{draft}", {"version": "1", "text": "Mine now", "do": "discard"}),
@@ -163,6 +164,8 @@ CASES = [
         "/mail/outbox/elsewhere/bounced/<int:bounced_id>/lift",
         "/mail/outbox/elsewhere/bounced/{bounced}/lift",
     ),
+    _admin("relays/<int:relay_id>/remove", "relays/{relay}/remove"),
+    _admin("relays/<int:relay_id>/try", "relays/{relay}/try"),
     _admin("queue/bounced/<int:bounced_id>/lift", "queue/bounced/{bounced}/lift"),
     _admin("queue/messages/<int:message_id>", "queue/messages/{message}", "GET"),
     _admin(f"queue/destinations/<domain>/{QUEUE_DEED}", "queue/destinations/there.example/drop"),
@@ -183,6 +186,8 @@ CASES = [
     _admin("machines/<int:machine_id>/restart-stale", "machines/{machine}/restart-stale"),
     _admin("machines/<int:machine_id>/forget", "machines/{machine}/forget"),
     # Ids that stand in the query or the body
+    Case("GET", "/mail/search", "/mail/search?q=x&scope=folder-{folder}"),
+    Case("GET", "/mail/search", "/mail/search?q=x&scope=account-{account}"),
     Case("GET", "/mail/oauth/<provider>/start", "/mail/oauth/google/start?account={gmail}&preset=gmail"),
     Case("GET", "/mail/image", "/mail/image?url={url}&key={image_key}", owner_may=False),
     *(

@@ -60,13 +60,42 @@ def test_keys_pressed_inside_a_message_count_as_well(inbox):
     expect(opened(inbox)).to_have_text("Your tickets to Aarhus, 4 December")
 
 
+def scroll_to_the_end(page):
+    page.locator("#list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+
+
 def test_older_mail_comes_as_one_scrolls(inbox):
     assert inbox.locator(".row").count() == 50
-    inbox.locator("#list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+    scroll_to_the_end(inbox)
     expect(inbox.locator(".row")).to_have_count(75)
     expect(inbox.locator("#older")).to_have_count(0)
     headings = inbox.locator(".day").all_inner_texts()
     assert len(headings) == len(set(headings))
+
+
+def test_the_end_of_the_list_is_its_end_after_a_refresh_too(inbox):
+    scroll_to_the_end(inbox)
+    expect(inbox.locator(".row")).to_have_count(75)
+    inbox.locator("#rows").evaluate("rows => rows.append(document.createElement('hr'))")
+    inbox.keyboard.press("Home")
+    inbox.locator("[data-do=refresh]").click()
+    expect(inbox.locator("#rows hr")).to_have_count(0)  # the list is as the server has it
+    assert inbox.locator(".row").count() == 75
+    assert inbox.locator("#older").count() == 0
+
+
+def test_a_letter_that_comes_while_older_mail_is_on_its_way_leaves_no_gap(inbox, post):
+    """What was asked for begins after a row that is not the last one shown any more."""
+    held = []
+    inbox.route("**/*before=*", held.append)
+    with inbox.expect_request("**/*before=*"):
+        scroll_to_the_end(inbox)
+    post.arrive("A letter in between")
+    expect(row(inbox, "A letter in between")).to_have_count(1)
+    inbox.unroute("**/*before=*")
+    held[0].continue_()
+    expect(inbox.locator(".row")).to_have_count(76)
+    expect(inbox.locator("#older")).to_have_count(0)
 
 
 def test_a_message_that_is_slow_shows_its_shape_after_a_moment_only(visit):

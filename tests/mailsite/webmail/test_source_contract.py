@@ -36,7 +36,7 @@ class Storage:
     engine: StorageEngine
 
     def source(self) -> StorageSource:
-        return StorageSource(self.engine, MAILBOX, lambda: self.bells)
+        return StorageSource(self.engine, MAILBOX, lambda: self.bells, SystemClock())
 
     def deliver(self, mailbox: str, octets: bytes, folder: str = "INBOX") -> None:
         octets = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

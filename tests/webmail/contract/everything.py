@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from tests.webmail.contract import test_deltas, test_folders, test_messages
+from tests.webmail.contract import test_deltas, test_folders, test_messages, test_search
 
 OF_IMAP = {
     "test_news_take_one_turn",
@@ -23,5 +23,6 @@ OF_IMAP = {
 
 def contract_tests(without: Collection[str]) -> dict[str, Callable[..., None]]:
     """The tests by name, but those of `without`."""
-    found = {name: test for module in (test_deltas, test_messages, test_folders) for name, test in vars(module).items()}
+    modules = (test_deltas, test_messages, test_folders, test_search)
+    found = {name: test for module in modules for name, test in vars(module).items()}
     return {name: test for name, test in found.items() if name.startswith("test_") and name not in without}

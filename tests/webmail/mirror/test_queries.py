@@ -171,9 +171,11 @@ def test_pages_follow_each_other_without_gap_or_overlap(db, inbox):
     assert found == wanted
 
 
-def test_a_short_page_is_the_last(db, inbox):
-    make_message(db, inbox)
-    page = queries.list_messages(db, inbox.id, limit=2)
+def test_a_page_is_the_last_also_if_it_is_just_full(db, inbox):
+    newer, older = (make_message(db, inbox, received_at=START - timedelta(hours=n)) for n in range(2))
+    page = queries.list_messages(db, inbox.id, limit=3)
+    assert [row.id for row in page] == [newer.id, older.id]
+    assert queries.next_cursor(page, 3) is None
     assert queries.next_cursor(page, 2) is None
     assert queries.next_cursor(page, 1) == Cursor.of(page[0])
 

@@ -1,0 +1,47 @@
+"""Searching by keys, and what a server finds later."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from app.bus import Bell, Topic
+from app.search.models import SearchState, ServerSearch
+from tests.browser.webmail.pages import is_same_page, opened, row
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+
+def test_search_by_keys_open_and_come_back(inbox):
+    inbox.keyboard.press("/")
+    expect(inbox.locator("#search")).to_be_focused()
+    inbox.keyboard.type("from:tobias rehearsal")
+    inbox.keyboard.press("Enter")
+    expect(inbox.locator(".row")).to_have_count(1)
+    inbox.wait_for_load_state()
+    inbox.evaluate("window.stays = true")
+    row(inbox, "Rehearsal moves").click()
+    expect(opened(inbox)).to_have_text("Rehearsal moves to Thursday")
+    inbox.keyboard.press("u")
+    expect(inbox.locator(".row")).to_have_count(1)
+    assert is_same_page(inbox)
+
+
+def test_what_the_server_finds_joins_in_by_itself(inbox, home, db, parts, alice):
+    inbox.goto("/mail/search?q=body:nowhere+in+the+envelope")
+    expect(inbox.locator("#waits")).to_be_visible()
+    search = db.query(ServerSearch).one()
+    search.found, search.state = [home.letters[1].id], SearchState.DONE
+    db.commit()
+    parts.bus.ring(Bell(Topic.FOUND, alice.id))
+    expect(row(inbox, "Rehearsal moves")).to_be_visible(timeout=2_000)
+    expect(inbox.locator("#waits")).to_have_count(0)
+
+
+def test_a_found_message_is_archived(inbox, home, db):
+    inbox.goto("/mail/search?q=rehearsal")
+    row(inbox, "Rehearsal moves").hover()
+    row(inbox, "Rehearsal moves").get_by_role("button", name="Archive").click()
+    expect(inbox.locator(".toast")).to_contain_text("Archived")
+    db.refresh(home.letters[1])
+    assert home.letters[1].folder_id == home.archive.id
