@@ -15,6 +15,7 @@ def register(host: Host) -> None:
     from mailsite_ext.dns_advice import register_dns_advice
     from mailsite_ext.domains import register_domains
     from mailsite_ext.importing import register_importing
+    from mailsite_ext.reports import register_reports
     from mailsite_ext.settings import register_settings
     from mailsite_ext.transport_security import register_transport_security
     from mailsite_ext.webmail.register import register_webmail
@@ -24,6 +25,7 @@ def register(host: Host) -> None:
     register_domains(host)
     register_delivery(host)
     register_dns_advice(host)
+    register_reports(host)
     register_commands(host)
     register_webmail(host)
     register_importing(host)

@@ -46,6 +46,8 @@ ROUTES = {
     "queue.change_message": ADMINS,
     "queue.change_recipient": ADMINS,
     "queue.change_destination": ADMINS,
+    "reports.index": ADMINS,
+    "reports.of_domain": ADMINS,
     "dns_advice.index": ADMINS,
     "dns_advice.panel": ADMINS,
     "dns_advice.zone": ADMINS,

@@ -100,7 +100,7 @@ def test_counts_add_up(parts, clock, db):
 def test_what_two_begin_at_once_is_counted_for_both(db, monkeypatch):
     monkeypatch.setattr(
         module, "_added", lambda *_, real=module._added, seen=[]: seen.append(1) or (len(seen) != 2 and real(*_))
-    )  # noqa: E501
+    )
     tallied(db, count(), number=2)
     tallied(db, count(), number=3)
     assert db.scalars(select(ReportTally.number)).all() == [5]
