@@ -15,6 +15,7 @@ def register(host: Host) -> None:
     from mailsite_ext.dns_advice import register_dns_advice
     from mailsite_ext.domains import register_domains
     from mailsite_ext.importing import register_importing
+    from mailsite_ext.junk import register_junk
     from mailsite_ext.reports import register_reports
     from mailsite_ext.settings import register_settings
     from mailsite_ext.transport_security import register_transport_security
@@ -29,4 +30,5 @@ def register(host: Host) -> None:
     register_commands(host)
     register_webmail(host)
     register_importing(host)
+    register_junk(host)
     register_transport_security(host)

@@ -3,9 +3,10 @@
 from mailsite_ext.delivery import models as delivery
 from mailsite_ext.domains import models as domains
 from mailsite_ext.importing import models as importing
+from mailsite_ext.junk import models as junk
 from mailsite_ext.reports import models as reports
 from mailsite_ext.settings import models as settings
 from mailsite_ext.storage import models as storage
 from mailsite_ext.transport_security import models as transport_security
 
-__all__ = ["delivery", "domains", "importing", "reports", "settings", "storage", "transport_security"]
+__all__ = ["delivery", "domains", "importing", "junk", "reports", "settings", "storage", "transport_security"]

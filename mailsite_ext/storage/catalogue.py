@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from app.extension_api import Bell, Bus, Clock, Role, Topic
 from mailsite_ext.protocol.indexed_text import find_term
 from mailsite_ext.protocol.search_keys import Known
-from mailsite_ext.storage import catalogue_folders, catalogue_messages, catalogue_reads
+from mailsite_ext.storage import catalogue_folders, catalogue_messages, catalogue_reads, catalogue_refiled
 from mailsite_ext.storage.catalogue_messages import Relocate
 from mailsite_ext.storage.catalogue_search import uids_where
 from mailsite_ext.storage.catalogue_sql import Link, Row, linked, turn
@@ -49,6 +49,7 @@ from mailsite_ext.storage.values import (
     FolderChanges,
     Heading,
     Quota,
+    Refiled,
     StoredFolder,
     TextHits,
     Uids,
@@ -211,6 +212,18 @@ class Catalogue:
         with self.write() as step:
             step.lock(folder_id)
             return catalogue_messages.expunge(step, step.folder(folder_id), uids, only_deleted=only_deleted)
+
+    def refiled_mailboxes(self) -> Sequence[str]:
+        with self.read() as link:
+            return catalogue_refiled.refiled_mailboxes(link)
+
+    def refiled(self, mailbox: str, most: int) -> Sequence[Refiled]:
+        with self.read() as link:
+            return catalogue_refiled.refiled(link, mailbox, most)
+
+    def forget_refiled(self, ids: Iterable[int]) -> None:
+        with self.write() as step:
+            catalogue_refiled.forget_refiled(step.link, ids)
 
     # Messages: reading
     def uids(self, folder_id: int) -> Uids:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from mailsite_ext.errors import StorageFull
 from mailsite_ext.storage.catalogue_flags import is_deleted, is_seen, more_keywords, with_change
+from mailsite_ext.storage.catalogue_refiled import note_refiled
 from mailsite_ext.storage.catalogue_sql import Link, Row
 from mailsite_ext.storage.catalogue_step import Step
 from mailsite_ext.storage.catalogue_values import (
@@ -148,7 +149,9 @@ def copy(
     """Raises MailboxFull."""
     found = _found(step.link, ids_of(source.id, uids))
     step.charge(step.mailbox_of(target), sum(row[3] for row in found))
-    return _copy(step, found, target, relocate)
+    copied = _copy(step, found, target, relocate)
+    note_refiled(step, source, target, copied.target)
+    return copied
 
 
 def move(
@@ -159,6 +162,7 @@ def move(
     if source.mailbox_id != target.mailbox_id:
         step.charge(step.mailbox_of(target), sum(row[3] for row in found))
     copied = _copy(step, found, target, relocate)
+    note_refiled(step, source, target, copied.target)
     modseq = _remove(step, source, found, is_move=relocate is None)
     return Copied(copied.uidvalidity, copied.source, copied.target, modseq)
 

@@ -36,6 +36,7 @@ from mailsite_ext.storage.values import (
     FolderChanges,
     Heading,
     Quota,
+    Refiled,
     Stored,
     StoredFolder,
     TextHits,
@@ -147,6 +148,17 @@ class StorageEngine(Protocol):
     def expunge(self, folder_id: int, uids: Iterable[int] | None = None, *, only_deleted: bool = True) -> Expunged:
         """Remove messages: of `uids` (None: of all) those with \\Deleted, or all of them."""
         ...
+
+    # Messages put into Junk or taken out of it, by a move or a copy within their mailbox, not by a delivery
+    def refiled_mailboxes(self) -> Sequence[str]:
+        """Those with such messages nobody has learned from yet."""
+        ...
+
+    def refiled(self, mailbox: str, most: int) -> Sequence[Refiled]:
+        """Such messages in the order it happened.  The notes are kept with the step, but a rebuild knows none."""
+        ...
+
+    def forget_refiled(self, ids: Iterable[int]) -> None: ...
 
     # Messages: reading
     def uids(self, folder_id: int) -> Uids:

@@ -118,6 +118,18 @@ class FolderChange(Base):
     uids: Mapped[str] = mapped_column(Text)
 
 
+class RefiledMessage(Base):
+    """A message somebody put into Junk or took out of it, until the mailbox's filter has learned from it."""
+
+    __tablename__ = "mailsite_refiled"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(ROW_ID, primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailsite_mailbox.id", ondelete="CASCADE"), index=True)
+    message_id: Mapped[int] = mapped_column(BigInteger)  # a key of mailsite_message, perhaps of one that is gone
+    is_junk: Mapped[bool]
+
+
 class UnusedLocation(Base):
     """Bytes that lost a row that pointed at them; the engine looks whether any is left, and when they may go."""
 
@@ -153,6 +165,7 @@ CATALOGUE = [
         CataloguedMessage,
         MessageFlags,
         FolderChange,
+        RefiledMessage,
         UnusedLocation,
     )
 ]

@@ -215,6 +215,17 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Refiled:
+    """A message somebody put into Junk, or took out of it; where it lay then.  `email_id` empty: it is gone."""
+
+    id: int  # of the note, ascending as things happened
+    folder_id: int
+    uid: int
+    is_junk: bool
+    email_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something `verify` saw: what, where, and whether `fix` mended it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import judging, reading, reporting, seeds, servers
+from tests.fuzz import filtering, judging, reading, reporting, seeds, servers
 from tests.fuzz.explore import Target
 
 TARGETS = {
@@ -33,6 +33,8 @@ TARGETS = {
         Target("tls_report", reporting.tls, reporting.TLS_REPORTS, reporting.TLS_WORDS),
         Target("report_mail", reporting.mail, reporting.MAILS, reporting.MAIL_WORDS),
         Target("report_destinations", reporting.destinations, reporting.RUAS, reporting.RUA_WORDS),
+        Target("junk_words", filtering.words, seeds.MESSAGES, seeds.MESSAGE_WORDS),
+        Target("junk_field", filtering.field, filtering.FIELDS, filtering.FIELD_WORDS),
         Target("addresses", reading.addresses, seeds.ADDRESSES, seeds.ADDRESS_WORDS),
     )
 }
