@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app import extensions
 from app.accounts.models import MailAccount
+from app.db import Base
 from app.engine.account_jobs import JOBS, AccountJob
 from app.engine.sources import OPENERS, OpenSource
 from app.machines.kinds import ServiceKind
@@ -24,6 +25,7 @@ from app.outbox.submitters import SUBMITTERS
 from app.runtime import Runtime
 from app.users.models import User
 from app.users.welcome import FAREWELLS, WELCOMES
+from app.vault.columns import SEALED_COLUMNS, SealedColumn
 from app.web.sections import Entry
 from app.web.settings_section import SettingsSection
 
@@ -90,6 +92,12 @@ class Host:
     def add_account_job(self, name: str, job: AccountJob) -> None:
         """Work the engine does for accounts on their bulk sessions, step by step."""
         JOBS[name] = job
+
+    def add_sealed_column(self, model: type[Base], column: str, name: str) -> None:
+        """A column of the extension's that holds seals of the vault, `<name>:<uuid>`: a rotation of keys visits it."""
+        sealed = SealedColumn(model, column, name)
+        if sealed not in SEALED_COLUMNS:
+            SEALED_COLUMNS.append(sealed)
 
     def add_submitter(self, name: str, make: Callable[[Runtime, MailAccount], MailSubmitter]) -> None:
         """Accounts whose `source` is `name` send through what `make` makes."""

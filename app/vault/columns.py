@@ -34,7 +34,7 @@ class SealedColumn:
         return f"{self.name}:{owner}"
 
 
-SEALED_COLUMNS = (
+SEALED_COLUMNS = [
     SealedColumn(MailAccount, "sealed_imap_password", "mail_account.imap_password"),
     SealedColumn(MailAccount, "sealed_smtp_password", "mail_account.smtp_password"),
     SealedColumn(MailAccount, "sealed_oauth_tokens", "mail_account.oauth_tokens"),
@@ -42,5 +42,5 @@ SEALED_COLUMNS = (
     SealedColumn(User, "sealed_totp", "user.totp"),
     SealedColumn(AccountRegistration, "sealed_smtp_password", "account_registration.smtp_password"),
     SealedColumn(OAuthClient, "sealed_client_secret", "oauth_client.client_secret", owner="provider"),
-)
-"""Cached bodies are not among them: they are sealed by data keys, which are (design, Mirror and sync)."""
+]
+"""Those of extensions are added as they register.  Cached bodies are sealed by data keys, which are among them."""

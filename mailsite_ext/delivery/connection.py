@@ -101,7 +101,7 @@ class Connection:
         self, step: Step, tls: ssl.SSLContext | None, blocks: Callable[[], Iterable[bytes]]
     ) -> Sequence[Reply]:
         if isinstance(step, Say):
-            self._transcript.said(step.octets)
+            self._transcript.said(b"(signing in)" if step.is_secret else step.octets)
             self._send([step.octets])
             return [self._reply(self._timeouts.answer_s) for _ in range(step.replies)]
         if isinstance(step, SayMessage):

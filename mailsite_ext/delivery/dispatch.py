@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.extension_api import Bell, Clock, Resolver, Runtime, Subscription, Topic
 from mailsite_ext.delivery import queue
 from mailsite_ext.delivery.queue import Claimed
+from mailsite_ext.delivery.relay import Relay, hand_to_relay
 from mailsite_ext.delivery.remote import Answer, Courier, Handed, Parcel
 from mailsite_ext.delivery.route import Hop, NoRoute, Ourselves, Shuffle, find_hops
 from mailsite_ext.reports.attached import Kind
@@ -33,6 +34,8 @@ TIDIED_EVERY_S = 600.0
 
 PolicyOf: TypeAlias = Callable[[str], Policy | None]
 """A destination's MTA-STS policy, if it has one (X5)."""
+RelayOf: TypeAlias = Callable[[str], Relay | None]
+"""The relay that takes a destination's mail, if one does.  Raises NoRoute."""
 NoteSessions: TypeAlias = Callable[[str, Policy | None, Sequence[TlsSession]], None]
 """Count how the way to a destination was encrypted, for its report (RFC 8460)."""
 
@@ -47,6 +50,7 @@ class World:
     shuffle: Shuffle
     chance: Callable[[], float]
     policy_of: PolicyOf = field(default=lambda _domain: None)
+    relay_of: RelayOf = field(default=lambda _domain: None)
     note_sessions: NoteSessions = field(default=lambda _domain, _policy, _sessions: None)
 
 
@@ -138,7 +142,15 @@ class Dispatcher:
         return True
 
     def _hand_over(self, domain: str, claimed: Sequence[Claimed]) -> Handed:
-        """What must go over verified TLS goes on a trip of its own (RFC 8689), as do reports of TLS that fails."""
+        """By a relay where one is set up.  Else what must go over verified TLS goes on a trip of its own (RFC 8689), as
+        do reports of TLS that fails.
+        """
+        try:
+            relay = self._world.relay_of(domain)
+        except NoRoute as error:
+            return _no_route(claimed, error)
+        if relay is not None:
+            return hand_to_relay(self._world.courier, relay, self._parcels(claimed))
         reports = [one for one in claimed if one.message.token.startswith(OWN_REPORT[Kind.TLS])]
         strict = [one for one in claimed if one.message.requires_tls]
         usual = [one for one in claimed if one not in reports and one not in strict]
@@ -172,11 +184,12 @@ class Dispatcher:
         try:
             hops = _allowed(self._hops(domain, claimed), enforced)
         except NoRoute as error:
-            answer = Answer(error.reply)
-            keys = [(one.message.id, each.address) for one in claimed for each in one.recipients]
-            return Handed(dict.fromkeys(keys, answer), [f"- {error.reply.code} {error.reply.words}"])
-        parcels = [Parcel(one.message.id, one.mail, partial(self._blocks, one.message.id)) for one in claimed]
+            return _no_route(claimed, error)
+        parcels = self._parcels(claimed)
         return self._world.courier.hand_over(hops, parcels, verified_tls=verified_tls, tests_tls=tests_tls)
+
+    def _parcels(self, claimed: Sequence[Claimed]) -> Sequence[Parcel]:
+        return [Parcel(one.message.id, one.mail, partial(self._blocks, one.message.id)) for one in claimed]
 
     def _hops(self, domain: str, claimed: Sequence[Claimed]) -> Sequence[Hop]:
         """Every second try begins with the other family of addresses."""
@@ -186,6 +199,11 @@ class Dispatcher:
 
     def _blocks(self, message_id: int) -> Iterable[bytes]:
         return queue.read_blocks(self._parts.public, message_id)
+
+
+def _no_route(claimed: Sequence[Claimed], error: NoRoute) -> Handed:
+    keys = [(one.message.id, each.address) for one in claimed for each in one.recipients]
+    return Handed(dict.fromkeys(keys, Answer(error.reply)), [f"- {error.reply.code} {error.reply.words}"])
 
 
 def _wait_for_work(ear: Subscription, clock: Clock, goes_on: Callable[[], bool]) -> None:

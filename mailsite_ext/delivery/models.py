@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, Uni
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extension_api import Base, UtcDateTime
+from mailsite_ext.delivery.relay_tls import RelayTls
 from mailsite_ext.delivery.retry import Fate
 
 ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # AUTOINCREMENT is SQLite's for plain INTEGER only
@@ -114,3 +115,19 @@ class BouncedAddress(Base):
     code: Mapped[int]
     words: Mapped[str] = mapped_column(Text)
     bounced_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class RelayServer(Base):
+    """A server that takes mail for a destination, or for all of them, in place of their own."""
+
+    __tablename__ = "mailsite_relay"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    domain: Mapped[str] = mapped_column(String(253), unique=True)  # empty: all
+    host: Mapped[str] = mapped_column(String(253))
+    port: Mapped[int]
+    tls: Mapped[RelayTls]
+    username: Mapped[str] = mapped_column(String(254))  # empty: it asks for none
+    sealed_password: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

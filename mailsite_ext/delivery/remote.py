@@ -80,7 +80,7 @@ class Courier:
 
         `tests_tls`: verified TLS is tried first, and done without where it fails (RFC 8461 §5, mode testing).
         """
-        trip = _Trip(self, parcels, verified_tls, self._ways(verified_tls=verified_tls, tests_tls=tests_tls))
+        trip = Trip(self, parcels, verified_tls, self._ways(verified_tls=verified_tls, tests_tls=tests_tls))
         trip.go(hops, PORT)
         blocked = trip.dialled and not trip.reached
         if blocked:
@@ -94,7 +94,7 @@ class Courier:
         return [self.verifying, self.opportunistic, None] if tests_tls else [self.opportunistic, None]
 
 
-class _Trip:
+class Trip:
     """One way past the hosts of a destination."""
 
     def __init__(
@@ -124,7 +124,7 @@ class _Trip:
 
     def _visit(self, hop: Hop, port: int) -> None:
         try:
-            link, features = self._opened(hop, port)
+            link, features = self.opened(hop, port)
         except MailError as error:
             self._note(hop, error)
             return
@@ -145,17 +145,17 @@ class _Trip:
         elif self.reached:
             self._last = Answer(Reply(451, f"4.4.2 {error.detail}"))
 
-    def _opened(self, hop: Hop, port: int) -> tuple[Connection, Features]:
+    def opened(self, hop: Hop, port: int) -> tuple[Connection, Features]:
         """A greeted connection to the first address that takes one.  Raises what the last one did."""
         failure: MailError = ServerUnreachable(f"{hop.host} has no address")
         for address in hop.addresses:
             try:
-                return self._greeted(hop.host, address, port)
+                return self.greeted(hop.host, address, port)
             except ServerUnreachable as error:
                 failure = error
         raise failure
 
-    def _greeted(self, host: str, address: str, port: int) -> tuple[Connection, Features]:
+    def greeted(self, host: str, address: str, port: int) -> tuple[Connection, Features]:
         """TLS as wanted, then less of it; what is counted is the first try."""
         for tls in self._ways[:-1]:
             try:
@@ -220,9 +220,12 @@ class _Trip:
                 link.run(begin_anew())
             for part in self._parts(parcel, features):
                 for address, reply in self._said_of(part, parcel, link, features).items():
-                    kept = reply if port == PORT else _for_now(reply)
-                    self._answers[parcel.key, address] = Answer(kept, hop.host, "DSN" in features)
+                    self._answers[parcel.key, address] = Answer(self.kept(reply, port), hop.host, "DSN" in features)
             self._left.remove(parcel)
+
+    def kept(self, reply: Reply, port: int) -> Reply:
+        """What a server's answer means for a recipient."""
+        return reply if port == PORT or reply.code < 400 else _for_now(reply)
 
     def _parts(self, parcel: Parcel, features: Features) -> Iterator[Mail]:
         """The mail for those without an answer, in transactions of as many recipients as the server takes."""
@@ -237,7 +240,10 @@ class _Trip:
 
 
 def _for_now(reply: Reply) -> Reply:
-    """A refusal that says nothing of the recipient: whatever its code, the message stays."""
-    if reply.code < 500:
+    """An answer that lets us go no further and says nothing of the recipient: whatever its code, the message stays.
+
+    250 for a greeting is such a one too: nothing was delivered.
+    """
+    if 400 <= reply.code < 500:
         return reply
     return Reply(451, f"4.4.0 {reply.code} {reply.words}")

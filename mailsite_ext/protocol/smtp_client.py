@@ -33,10 +33,11 @@ class HostRefused(MailError):
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Send the octets in one write, then read so many replies."""
+    """Send the octets in one write, then read so many replies.  What is secret stands in no transcript."""
 
     octets: bytes
     replies: int = 1
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,11 @@ def greet(name: str) -> Conversation[Features]:
     if greeting.code != 220:
         raise HostRefused(greeting)
     return (yield from _hello(name))
+
+
+def begin_with_tls() -> Conversation[None]:
+    """Before anything is said, where TLS is spoken from the start (RFC 8314 §3)."""
+    yield Secure()
 
 
 def secure(name: str) -> Conversation[Features]:
@@ -181,7 +187,7 @@ def _say_singly(envelope: Sequence[bytes]) -> Conversation[tuple[Reply, Sequence
 def _hand_over(data: Reply, *, is_wanted: bool) -> Conversation[Reply]:
     """After the answer to DATA.  A server that waits for a message nobody of it wants gets an empty one."""
     if data.code != 354:
-        return data
+        return data if data.code >= 400 else Reply(451, f"4.5.0 it answered DATA with {data.code}")  # it has no message
     if not is_wanted:
         yield Say(b".\r\n")
         return data

@@ -18,6 +18,7 @@ class Peer:
     answers: dict[str, str] = field(default_factory=dict)
     features: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SIZE 100000")
     tls: ssl.SSLContext | None = None
+    is_implicit: bool = False  # TLS from the first octet
     greeting: str = "220 there ESMTP"
     injected: bytes = b""  # sent in the clear right behind the consent to STARTTLS
     commands: list[str] = field(default_factory=list)
@@ -61,7 +62,9 @@ def serving(peer: Peer, address: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator
 
 
 def converse(peer: Peer, link: socket.socket, stack: ExitStack) -> None:
-    offered = peer.features + (("STARTTLS",) if peer.tls else ())
+    offered = peer.features + (("STARTTLS",) if peer.tls and not peer.is_implicit else ())
+    if peer.tls and peer.is_implicit:
+        link = stack.enter_context(peer.tls.wrap_socket(link, server_side=True))
     file = stack.enter_context(link.makefile("rb"))
     link.sendall(peer.greeting.encode() + b"\r\n")
     while line := file.readline():

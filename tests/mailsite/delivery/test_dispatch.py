@@ -221,3 +221,16 @@ def test_the_loop_hears_the_bell_and_finishes_what_is_under_way(out: Out):
     turns = iter([True])
     out.dispatcher.run(lambda: next(turns, False))
     assert peer.messages == [MESSAGE]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"greeting": "250 there"}, {"answers": {"EHLO": "251 there"}}, {"answers": {"DATA": "250 ok"}}],
+    ids=str,
+)
+def test_a_friendly_answer_in_the_wrong_place_delivers_nothing(out: Out, options):
+    peer = out.peer("127.0.0.2", features=(), **options)
+    out.take("bob@there.example")
+    out.turn()
+    fate, code, _ = out.fates()["bob@there.example"]
+    assert (fate, code, peer.messages) == (Fate.WAITING, 451, [])

@@ -19,6 +19,7 @@ from app.vault.columns import SEALED_COLUMNS
 from app.vault.keyring import open_vault
 from app.vault.models import MasterKey
 from app.vault.secretbox import key_id_of
+from mailsite_ext.delivery import relays
 from tests.factories import make_account
 
 SEALED_BY_DATA_KEYS = {("body_chunk", "sealed")}
@@ -61,7 +62,7 @@ def rotate(parts, clock):
     return rotation.rotate(parts.public, parts.private, parts.vault, clock.now())
 
 
-def test_every_sealed_column_is_known():
+def test_every_sealed_column_is_known(app):  # whose extensions have added theirs
     """A new column of ciphertext cannot be forgotten: it is either rotated or sealed by a data key."""
     known = {(column.model.__tablename__, column.column) for column in SEALED_COLUMNS} | SEALED_BY_DATA_KEYS
     found = {
@@ -73,12 +74,13 @@ def test_every_sealed_column_is_known():
     assert found == known
 
 
-def test_seals_are_named_as_those_who_make_them_name_them(alice, db):
+def test_seals_are_named_as_those_who_make_them_name_them(app, alice, db):
     row = AccountRegistration(uuid="x")
     names = {column.seal_name("x") for column in SEALED_COLUMNS}
     alice.uuid = "x"
     makers = {accounts.imap_seal("x"), accounts.smtp_seal("x"), accounts.data_key_seal("x"), oauth.tokens_seal("x")}
-    assert names == makers | {users.totp_seal(alice), notices.password_seal(row), oauth_clients.secret_seal("x")}
+    assert names == makers | {users.totp_seal(alice), notices.password_seal(row), oauth_clients.secret_seal("x"),
+                             relays.seal_name("x")}  # fmt: skip
 
 
 def test_everything_is_sealed_anew_and_opens(parts, db, secrets, clock):
