@@ -25,6 +25,7 @@ class Posted:
     version: int
     originals: tuple[str, ...] = field(default=())  # sections of the original to be attached
     do: str = "save"
+    later: str = ""  # when to send it, as app.outbox.schedule reads it
     remove: str = ""
 
 
@@ -45,7 +46,8 @@ def read_form(form: MultiDict[str, str]) -> Posted:
         read_answers(form),
         version=_number(form.get("version", "")),
         originals=tuple(form.getlist("original")),
-        do=form.get("do", "save"),
+        do=form.get("do", "save").partition(":")[0],
+        later=form.get("do", "").partition(":")[2] or form.get("later", ""),
         remove=form.get("remove", ""),
     )
 

@@ -27,6 +27,7 @@ from app.errors import BadInput, DraftConflict, MailError, NoSuchMessage
 from app.messages.downloads import INLINE_TYPES, OPAQUE, disposition
 from app.mirror.models import Message
 from app.mirror.queries import get_message
+from app.outbox import schedule
 from app.outbox import service as outbox
 from app.outbox.words import Notice, notice_of
 from app.runtime import Runtime, runtime
@@ -153,6 +154,7 @@ def _show(page: Page, status: int = 200) -> ResponseReturnValue:
         identities=_identities(),
         back=_back(),
         max_mib=runtime().config.max_message_mib,
+        offered=schedule.offered(_now(), calendar().style.zone),
     )
     return shown, status
 
@@ -176,6 +178,8 @@ def post_draft(uuid: str) -> ResponseReturnValue:
     match posted.do:
         case "send":
             return _send(saved)
+        case "send-later":
+            return _send_later(saved, posted.later)
         case "discard":
             service.discard(g.db, saved)
             _ring(saved)
@@ -234,7 +238,16 @@ def _page_of(saved: Draft, errors: Mapping[str, str]) -> Page:
     return Page(saved.uuid, Begun(service.values_of(saved)), saved.version, saved, errors=errors)
 
 
-def _send(saved: Draft) -> ResponseReturnValue:
+def _send_later(saved: Draft, wish: str) -> ResponseReturnValue:
+    """Hand over for the moment that was chosen; one that has passed means now."""
+    now, zone = _now(), calendar().style.zone
+    moment = schedule.moment_of(wish, now, zone)
+    if moment is None or moment > now + schedule.FURTHEST:
+        return _show(_page_of(saved, {"later": _("Choose a day and time within a year.")}), 422)
+    return _send(saved, moment if moment > now else None)
+
+
+def _send(saved: Draft, later: datetime | None = None) -> ResponseReturnValue:
     """Hand over, and go back to where the person was with the offer to undo."""
     identity = service.find_identity(g.db, current_user.id, saved.identity_id)
     errors = faults(letters.typed_recipients(saved), has_sender=identity is not None)
@@ -242,12 +255,15 @@ def _send(saved: Draft) -> ResponseReturnValue:
         return _show(_page_of(saved, errors), 422)
     now = _now()
     try:
-        built = letters.finished(g.db, saved, identity, now)
-        outgoing = outbox.hand_over(g.db, saved, built, now=now, undo_s=current_user.undo_s)
+        built = letters.finished(g.db, saved, identity, later or now)
+        outgoing = outbox.hand_over(g.db, saved, built, now=now, undo_s=current_user.undo_s, later=later)
     except DraftConflict:
         return redirect(url_for(".draft", uuid=saved.uuid, back=_back()), 303)
     _ring(saved)
-    flash(outgoing.uuid, "sent")
+    if later is None:
+        flash(outgoing.uuid, "sent")
+    else:
+        flash(_("It waits in the Outbox and is sent %(time)s.", time=calendar().date_and_time(later)), "ok")
     return redirect(_back(), 303)
 
 

@@ -40,6 +40,7 @@ class Outgoing(Base):
     results: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # recipient → the server's refusal, in words
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     not_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    scheduled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the person wants it sent then
     accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     looked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when Sent was last searched for an unknown one
     attempts: Mapped[int] = mapped_column(default=0)

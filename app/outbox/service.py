@@ -36,8 +36,10 @@ class Finished:
     needs_smtputf8: bool = False
 
 
-def hand_over(db: Session, draft: Draft, finished: Finished, *, now: datetime, undo_s: int) -> Outgoing:
-    """Take `draft` as it stands at its version, held for `undo_s`.
+def hand_over(
+    db: Session, draft: Draft, finished: Finished, *, now: datetime, undo_s: int, later: datetime | None = None
+) -> Outgoing:
+    """Take `draft` as it stands at its version, held for `undo_s`, or until the person wants it sent `later`.
 
     Raises DraftConflict if it was saved meanwhile, or handed over already: pressing Send twice sends once.
     """
@@ -63,7 +65,8 @@ def hand_over(db: Session, draft: Draft, finished: Finished, *, now: datetime, u
         bcc=finished.bcc,
         needs_smtputf8=finished.needs_smtputf8,
         created_at=now,
-        not_before=now + timedelta(seconds=undo_s),
+        not_before=later or now + timedelta(seconds=undo_s),
+        scheduled_at=later,
     )
     db.add(outgoing)
     db.commit()
@@ -166,7 +169,7 @@ def _refuse(db: Session, outgoing: Outgoing, outcome: Outcome, _now: datetime) -
 
 def _defer(db: Session, outgoing: Outgoing, outcome: Outcome, now: datetime) -> bool:
     """Later; after GIVE_UP_AFTER_S never, with the last words."""
-    if now - outgoing.created_at > timedelta(seconds=GIVE_UP_AFTER_S):
+    if now - (outgoing.scheduled_at or outgoing.created_at) > timedelta(seconds=GIVE_UP_AFTER_S):
         return _refuse(db, outgoing, outcome, now)
     attempts = db.scalar(select(Outgoing.attempts).where(Outgoing.id == outgoing.id)) or 1
     again_at = now + timedelta(seconds=retry_wait_s(attempts))
@@ -198,13 +201,12 @@ def cancel(db: Session, outgoing: Outgoing) -> bool:
 
 
 def send_again(db: Session, outgoing: Outgoing, now: datetime) -> bool:
-    """The person decided: an unknown one goes out again; one that waits for its next try goes now."""
+    """The person decided: an unknown one goes out again; one that waits for its hour or its next try goes now."""
     if move(db, outgoing.id, Event.AGAIN, not_before=now, error=""):
         db.commit()
         return True
-    hurry = update(Outgoing).where(
-        Outgoing.id == outgoing.id, Outgoing.state == OutboxState.HELD, Outgoing.attempts > 0
-    )
+    waits = sa.or_(Outgoing.attempts > 0, Outgoing.scheduled_at.is_not(None))
+    hurry = update(Outgoing).where(Outgoing.id == outgoing.id, Outgoing.state == OutboxState.HELD, waits)
     hurried = row_count(db.execute(hurry.values(not_before=now)))
     db.commit()
     return hurried == 1

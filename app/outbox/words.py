@@ -24,6 +24,9 @@ class Notice:
 def notice_of(outgoing: Outgoing, calendar: Calendar) -> Notice:
     """The state of a message in words."""
     match outgoing.state:
+        case OutboxState.HELD if outgoing.attempts == 0 and outgoing.scheduled_at:
+            time = calendar.date_and_time(outgoing.not_before)
+            return Notice("", _("To be sent %(time)s", time=time), _("Until then it can be taken back and changed."))
         case OutboxState.HELD if outgoing.attempts == 0:
             return Notice("", _("Waiting to be sent"), _("It can still be taken back."))
         case OutboxState.HELD:

@@ -9,7 +9,7 @@ let files;
 function values() {
   rich.write();
   const data = new FormData(form);
-  for (const name of ["files", "csrf_token", "do"]) data.delete(name);
+  for (const name of ["files", "csrf_token", "do", "later"]) data.delete(name);
   return data;
 }
 

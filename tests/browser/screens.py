@@ -142,6 +142,7 @@ SHOTS = (
     Shot("search", lambda stage: f"/mail/search?q=the&folder={stage.home.inbox.id}", _wait_for_rows),
     Shot("search-help", lambda _stage: "/mail/search"),
     Shot("compose", lambda _stage: "/mail/compose"),
+    Shot("send-later", lambda _stage: "/mail/compose", lambda page: page.locator(".send-later > summary").click()),
     Shot("outbox", lambda _stage: "/mail/outbox"),
     Shot("account-doctor", lambda stage: f"/mail/accounts/{stage.home.account.id}/doctor"),
     Shot("security", lambda _stage: "/settings/security"),

@@ -271,3 +271,45 @@ def test_saved_drafts_belong_to_the_identitys_account(db, browser, compose_form,
     browser.put(url, data=compose_form())
     assert only_draft(db).account_id == account.id
     assert service.values_of(only_draft(db)).to == "bob@example.org"
+
+
+def test_sent_later_it_waits_in_the_outbox_and_can_be_changed_or_hurried(db, browser, compose_form, url, clock):
+    told = browser.post(url, data=compose_form(do="send-later", later=f"{clock.now().year + 1}-01-04T08:30"))
+    assert told.status_code == 303
+    outgoing = db.scalars(select(Outgoing)).one()
+    assert outgoing.not_before == outgoing.scheduled_at > clock.now()
+    assert f"Date: Mon, 04 Jan {clock.now().year + 1} 08:30:00".encode() in outgoing.message
+    page = browser.get("/mail/outbox").text
+    assert "To be sent" in page
+    assert "Change or take back" in page
+    browser.post(f"/mail/outbox/{outgoing.uuid}/again")
+    db.refresh(outgoing)
+    assert outgoing.not_before == clock.now()
+
+
+def test_a_name_of_a_time_is_enough(db, browser, compose_form, url, clock):
+    browser.post(url, data=compose_form(do="send-later:tomorrow-morning"))
+    assert db.scalars(select(Outgoing)).one().scheduled_at > clock.now()
+
+
+def test_taken_back_it_is_a_draft_again(db, browser, compose_form, url):
+    browser.post(url, data=compose_form(do="send-later:tomorrow-morning"))
+    answer = browser.post(f"/mail/outbox/{db.scalars(select(Outgoing.uuid)).one()}/undo")
+    assert answer.location.startswith(url)
+    assert not only_draft(db).handed_over
+
+
+def test_a_time_that_has_passed_means_now(db, browser, compose_form, url, clock):
+    browser.post(url, data=compose_form(do="send-later", later="2001-01-01T08:00"))
+    outgoing = db.scalars(select(Outgoing)).one()
+    assert outgoing.scheduled_at is None
+    assert (outgoing.not_before - clock.now()).total_seconds() <= 30
+
+
+@pytest.mark.parametrize("later", ["", "soon", "2999-01-01T00:00"])
+def test_no_time_is_said_at_its_field(db, browser, compose_form, url, later):
+    told = browser.post(url, data=compose_form(do="send-later", later=later))
+    assert told.status_code == 422
+    assert "Choose a day and time" in told.text
+    assert not db.scalars(select(Outgoing)).all()
+    assert only_draft(db).text

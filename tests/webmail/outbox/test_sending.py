@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import delete, select
 
 from app.accounts.models import MailAccount
+from app.compose import letters
 from app.compose import service as drafts
 from app.compose.models import Draft
 from app.errors import (
@@ -20,7 +23,7 @@ from app.errors import (
 from app.outbox import service
 from app.outbox.models import Outgoing
 from app.outbox.send import send_due
-from app.outbox.states import OutboxState
+from app.outbox.states import Event, OutboxState, Outcome
 from app.outbox.submitter import Reply
 from tests.webmail.outbox.conftest import FakeSubmitter
 
@@ -334,3 +337,16 @@ def test_a_finished_message_deletes_only_its_draft(db, write, send, run, clock):
     clock.advance(10)
     run(FakeSubmitter())
     assert [draft.id for draft in db.scalars(select(Draft))] == [other.id]
+
+
+def test_a_scheduled_message_is_tried_for_its_whole_time_after_its_hour(db, write, account, clock):
+    built = letters.finished(db, draft := write(), account.identities[0], clock.now())
+    in_ten_days = clock.now() + timedelta(days=10)
+    outgoing = service.hand_over(db, draft, built, now=clock.now(), undo_s=10, later=in_ten_days)
+    assert service.due(db, account.id, clock.now()) == []
+    clock.advance(timedelta(days=10).total_seconds())
+    assert service.due(db, account.id, clock.now()) == [outgoing]
+    assert service.start(db, outgoing.id, clock.now())
+    service.finish(db, outgoing, Outcome(Event.DEFER, {}, words="later"), clock.now())
+    db.refresh(outgoing)
+    assert outgoing.state is OutboxState.HELD
