@@ -25,7 +25,7 @@ def upgrade() -> None:
             ["mailbox_id"], [f"{MAILBOX}.id"], name=op.f(f"fk_{BOUNCED}_mailbox_id_{MAILBOX}"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{BOUNCED}")),
-        sa.UniqueConstraint("mailbox_id", "address", name=op.f(f"uq_{BOUNCED}_mailbox_id")),
+        sa.UniqueConstraint("mailbox_id", "address", name=op.f(f"uq_{BOUNCED}_mailbox_id_address")),
     )
     op.create_index(op.f(f"ix_{BOUNCED}_bounced_at"), BOUNCED, ["bounced_at"])
     for name in LIMITS:
