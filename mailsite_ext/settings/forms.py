@@ -9,7 +9,7 @@ from wtforms import BooleanField, Field, Form, RadioField, StringField
 from wtforms.validators import Length, ValidationError
 
 from app.extension_api import choices, text_of, tidy
-from mailsite_ext.settings.values import Posture, Settings, StorageKind
+from mailsite_ext.settings.values import DOMAIN_LISTS, Posture, Settings, StorageKind
 
 PREFIX = "mailsite"
 MAX_PROCESSES = 16
@@ -45,6 +45,7 @@ class SettingsForm(Form):
     expose_anyway = BooleanField(_("Passwords and mail may cross the internet unencrypted"))
     posture = RadioField(_("Delivery security"), choices=choices(*((posture.value, "") for posture in Posture)))
     enforce_dmarc = BooleanField(_("Enforce DMARC"))
+    trusted_forwarders = StringField(_("Trusted forwarders"), [Length(max=5_000)], filters=[tidy])
     send_reports = BooleanField(_("Send reports to other domains"))
     log_mail = BooleanField(_("Log mail"))
     test_mode = BooleanField(_("Test mail mode"))
@@ -60,12 +61,12 @@ def stored_values(settings: Settings) -> dict[str, Any]:
     """What the fields of a form show of stored settings."""
     values: dict[str, Any] = {name: getattr(settings, name) for name in Settings.__dataclass_fields__}
     numbers = {name: str(value) for name, value in values.items() if is_number(name)}
-    return {**values, **numbers, "domains": ", ".join(settings.domains)}
+    return {**values, **numbers, **{name: ", ".join(values[name]) for name in DOMAIN_LISTS}}
 
 
 def typed_values(form: SettingsForm) -> dict[str, Any]:
     """What the fields of a valid form come to, but for the domains."""
-    values = {name: data for name, data in form.data.items() if name not in ("domains", "expose_anyway")}
+    values = {name: data for name, data in form.data.items() if name not in (*DOMAIN_LISTS, "expose_anyway")}
     numbers = {name: int(data) for name, data in values.items() if is_number(name)}
     kinds: dict[str, Any] = {"storage_engine": StorageKind(values["storage_engine"])}
     if "posture" in values:

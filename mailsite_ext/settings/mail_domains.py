@@ -1,4 +1,4 @@
-"""Mail Domains (O3): reading what was typed.  Pure."""
+"""Mail Domains (O3) and trusted forwarders: reading what was typed.  Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from ipaddress import ip_address
 import idna
 
 from app.extension_api import BadInput
+from mailsite_ext.authentication.public_suffixes import is_public_suffix
 from mailsite_ext.errors import DomainNotAllowed
 
 LONGEST_OCTETS = 253  # RFC 1035 §2.3.4, in text
 MAX_DOMAINS = 500
+MAX_FORWARDERS = 100
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")  # RFC 1123 §2.1: letters, digits, hyphens inside
 
 
@@ -21,13 +23,30 @@ def parse_domains(text: str, *, test_mode: bool) -> tuple[str, ...]:
     Raises BadInput on `domains` naming the one that is none, or the one that is too many; DomainNotAllowed naming a
     single label or an IP literal outside `test_mode` (O15).
     """
-    typed = re.split(r"[,;\s]+", text.strip()) if text.strip() else []
-    found = tuple(dict.fromkeys(canonical_domain(name) for name in typed if name))
-    if len(found) > MAX_DOMAINS:
-        raise BadInput("domains", found[MAX_DOMAINS])
+    found = _domains_in(text, MAX_DOMAINS)
     for domain in found:
         if not test_mode and not is_full_domain(domain):
             raise DomainNotAllowed(domain)
+    return found
+
+
+def parse_forwarders(text: str) -> tuple[str, ...]:
+    """The same for trusted forwarders.
+
+    Raises BadInput naming the one that is none or too many; DomainNotAllowed naming one that no forwarder has alone.
+    """
+    found = _domains_in(text, MAX_FORWARDERS)
+    for domain in found:
+        if not is_full_domain(domain) or is_public_suffix(domain):
+            raise DomainNotAllowed(domain)
+    return found
+
+
+def _domains_in(text: str, most: int) -> tuple[str, ...]:
+    typed = re.split(r"[,;\s]+", text)
+    found = tuple(dict.fromkeys(canonical_domain(name) for name in typed if name))
+    if len(found) > most:
+        raise BadInput("domains", found[most])
     return found
 
 

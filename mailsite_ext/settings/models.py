@@ -24,6 +24,7 @@ class MailsiteSettings(Base):
     starttls: Mapped[bool]
     expose: Mapped[bool]
     enforce_dmarc: Mapped[bool]
+    trusted_forwarders: Mapped[str] = mapped_column(Text, default="", server_default="")  # as `domains`
     send_reports: Mapped[bool] = mapped_column(default=True, server_default="1")
     posture: Mapped[Posture]
     log_mail: Mapped[bool]

@@ -17,7 +17,7 @@ from mailsite_ext.errors import DomainNotAllowed
 from mailsite_ext.settings.certificate import load_certificate
 from mailsite_ext.settings.checks import default_ports, equal_ports
 from mailsite_ext.settings.forms import PREFIX, SECURE, SettingsForm, stored_values, typed_values
-from mailsite_ext.settings.mail_domains import parse_domains
+from mailsite_ext.settings.mail_domains import parse_domains, parse_forwarders
 from mailsite_ext.settings.posture import effective_posture, is_local_only, needs_second_look
 from mailsite_ext.settings.service import load_settings, store_settings
 from mailsite_ext.settings.values import Settings
@@ -55,10 +55,26 @@ class MailsiteSection:
             return True
         if not self._form.validate():
             return False
-        self._settings = replace(self._stored, **typed_values(self._form), domains=self._domains())
+        self._settings = replace(self._stored, **typed_values(self._form), **self._domain_lists())
         self._check_ports(self._settings)
         self._check_twice(self._settings)
         return not self._form.errors
+
+    def _domain_lists(self) -> dict[str, tuple[str, ...]]:
+        return {"domains": self._domains(), "trusted_forwarders": self._forwarders()}
+
+    def _forwarders(self) -> tuple[str, ...]:
+        field = self._form.trusted_forwarders
+        try:
+            return parse_forwarders(text_of(field))
+        except DomainNotAllowed as error:
+            words = _(
+                "“%(domain)s” is shared by many. Name the domain of the forwarder itself, such as lists.example.org."
+            )
+            field.errors = [words % {"domain": error.detail}]
+        except BadInput as error:
+            field.errors = [_("“%(domain)s” is not a domain. Write it as example.org.", domain=error.detail)]
+        return ()
 
     def _domains(self) -> tuple[str, ...]:
         field = self._form.domains

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from mailsite_ext.settings.models import MailsiteSettings
-from mailsite_ext.settings.values import Settings
+from mailsite_ext.settings.values import DOMAIN_LISTS, Settings
 
 
 def load_settings(db: Session) -> Settings:
@@ -17,12 +17,13 @@ def load_settings(db: Session) -> Settings:
     if row is None:
         return Settings()
     values: dict[str, Any] = {field.name: getattr(row, field.name) for field in fields(Settings)}
-    return Settings(**values | {"domains": tuple(name for name in row.domains.split(",") if name)})
+    lists = {name: tuple(filter(None, values[name].split(","))) for name in DOMAIN_LISTS}
+    return Settings(**values | lists)
 
 
 def store_settings(db: Session, settings: Settings) -> None:
     """Put the values into the row.  The caller commits: they are saved together with the mode."""
     row = db.get(MailsiteSettings, 1) or MailsiteSettings(id=1)
     for name, value in asdict(settings).items():
-        setattr(row, name, ",".join(value) if name == "domains" else value)
+        setattr(row, name, ",".join(value) if name in DOMAIN_LISTS else value)
     db.add(row)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LOCALHOST = "localhost"
+DOMAIN_LISTS = ("domains", "trusted_forwarders")
+"""Settings that are several domains."""
 
 
 class StorageKind(StrEnum):
@@ -34,6 +36,7 @@ class Settings:
     starttls: bool = False  # O9
     expose: bool = False  # O10
     enforce_dmarc: bool = False  # O11
+    trusted_forwarders: tuple[str, ...] = ()  # A-labels: whose ARC seals may spare mail from DMARC
     send_reports: bool = True  # to domains that ask what became of mail in their name, and of mail to them
     posture: Posture = Posture.ALLOW
     log_mail: bool = False  # O14

@@ -4,7 +4,7 @@ import pytest
 
 from app.errors import BadInput
 from mailsite_ext.errors import DomainNotAllowed
-from mailsite_ext.settings.mail_domains import parse_domains
+from mailsite_ext.settings.mail_domains import parse_domains, parse_forwarders
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,16 @@ def test_single_labels_and_literals_belong_to_test_mode(typed, kept):
 def test_the_list_is_bounded():
     with pytest.raises(BadInput):
         parse_domains(",".join(f"d{number}.example" for number in range(501)), test_mode=False)
+
+
+@pytest.mark.parametrize("typed", ["co.uk", "com", "localhost", "github.io", "[127.0.0.1]"])
+def test_no_forwarder_has_a_shared_domain(typed):
+    with pytest.raises(DomainNotAllowed) as error:
+        parse_forwarders(f"list.example, {typed}")
+    assert error.value.detail == typed
+
+
+def test_forwarders_are_bounded():
+    assert len(parse_forwarders(" ".join(f"n{number}.example" for number in range(100)))) == 100
+    with pytest.raises(BadInput):
+        parse_forwarders(" ".join(f"n{number}.example" for number in range(101)))

@@ -62,17 +62,19 @@ def test_everything_typed_is_kept(ada, db):
         "mailsite-smtp_port": "26", "mailsite-smtps_port": "26", "mailsite-imap_port": "144",
         "mailsite-imaps_port": "994", "mailsite-starttls": "on", "mailsite-expose": "on", "mailsite-posture": "require",
         "mailsite-enforce_dmarc": "on", "mailsite-log_mail": "on", "mailsite-fallback_port": "2626",
-        "mailsite-listener_processes": "4",
+        "mailsite-listener_processes": "4", "mailsite-trusted_forwarders": "Lists.example.org, bücher.example",
     }  # fmt: skip
     assert ada.post(URL, data=form).status_code == 303
     assert stored(db) == Settings(
         storage_engine=StorageKind.SQL, domains=("xn--bcher-kva.example", "example.org"), smtp_port=26, smtps_port=26,
         imap_port=144, imaps_port=994, starttls=True, expose=True, enforce_dmarc=True, posture=Posture.REQUIRE,
         log_mail=True, test_mode=False, fallback_port=2626, listener_processes=4, send_reports=False,
+        trusted_forwarders=("lists.example.org", "xn--bcher-kva.example"),
     )  # fmt: skip
     assert current_mode(db) is Mode.BOTH
     page = ada.get(URL).text
     assert value(page, "domains") == "xn--bcher-kva.example, example.org"
+    assert value(page, "trusted_forwarders") == "lists.example.org, xn--bcher-kva.example"
     assert is_checked(page, "starttls")
 
 
@@ -82,6 +84,8 @@ def test_everything_typed_is_kept(ada, db):
         ({"mailsite-domains": "good.example, b@d"}, "domains", "“b@d” is not a domain"),
         ({"mailsite-domains": "localhost"}, "domains", "“localhost” is not a full domain name. Only Test Mail Mode"),
         ({"mailsite-domains": "[127.0.0.1]"}, "domains", "Only Test Mail Mode"),
+        ({"mailsite-trusted_forwarders": "list.example, a@b"}, "trusted_forwarders", "“a@b” is not a domain"),
+        ({"mailsite-trusted_forwarders": "co.uk"}, "trusted_forwarders", "“co.uk” is shared by many"),
         ({"mailsite-smtp_port": "0"}, "smtp_port", "“0” is not a port"),
         ({"mailsite-smtps_port": "65536"}, "smtps_port", "“65536” is not a port"),
         ({"mailsite-imap_port": "imap"}, "imap_port", "“imap” is not a port"),
