@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives import serialization
 from app.clock import SystemClock
 from app.resolver import ZoneResolver
 from bench.report import head, row
-from mailsite_ext.authentication import dkim, results, spf
+from mailsite_ext.authentication import dkim, dmarc, results, spf
+from mailsite_ext.authentication.authors import author_domains
 from mailsite_ext.authentication.budget import DnsBudget
+from mailsite_ext.authentication.raw_message import read_message
 from mailsite_ext.authentication.signing_keys import make_rsa_key, public_of
 from mailsite_ext.protocol.smtp_address import Address
 
@@ -35,10 +37,11 @@ def main() -> None:
         {
             (f"{SELECTOR}._domainkey.{DOMAIN}", "TXT"): [record_of(key)],
             (DOMAIN, "TXT"): ["v=spf1 include:mail.example.org mx -all"],
+            (f"_dmarc.{DOMAIN}", "TXT"): [f"v=DMARC1; p=reject; rua=mailto:reports@{DOMAIN}"],
             (f"mail.{DOMAIN}", "TXT"): ["v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 -all"],
         }
     )
-    head("CPU of one message, ms", "sign", "verify DKIM", "SPF, DKIM, results", "dkimpy signs", "dkimpy verifies")
+    head("CPU of one message, ms", "sign", "DKIM", "SPF", "DMARC", "all, results", "dkimpy signs", "dkimpy verifies")
     for octets in OCTETS:
         letter = HEADER + LINE * ((octets - len(HEADER)) // len(LINE))
         row(f"{octets:,} octets", *(f"{cpu_ms(operation):.2f}" for operation in operations(letter, key, zone)))
@@ -48,9 +51,12 @@ def operations(letter: bytes, key: dkim.SigningKey, zone: ZoneResolver) -> Seque
     """One for each column."""
     signed = dkim.sign([letter], key, NOW) + letter
     pem, record = pem_of(key), record_of(key).encode()
+    signatures = dkim.verify([signed], budget(zone), NOW)
     return (
         lambda: dkim.sign([letter], key, NOW),
         lambda: dkim.verify([signed], budget(zone), NOW),
+        lambda: check_sender(budget(zone)),
+        lambda: dmarc.evaluate([DOMAIN], None, signatures, budget(zone)),
         lambda: judge(signed, zone),
         lambda: dkimpy.sign(letter, SELECTOR.encode(), DOMAIN.encode(), pem),
         lambda: dkimpy.verify(signed, dnsfunc=lambda *_name, **_options: record),
@@ -61,13 +67,20 @@ def budget(zone: ZoneResolver) -> DnsBudget:
     return DnsBudget(zone, SystemClock())
 
 
+def check_sender(dns: DnsBudget) -> spf.SpfVerdict:
+    sender = Address("alice", DOMAIN)
+    return spf.check_sender("192.0.2.1", "mail.example.org", sender, dns, received_by="mx.here.example", at=NOW)
+
+
 def judge(message: bytes, zone: ZoneResolver) -> bytes:
     """All that is done to one message from outside, and what is written on it."""
     dns = budget(zone)
-    sender = Address("alice", DOMAIN)
-    verdict = spf.check_sender("192.0.2.1", "mail.example.org", sender, dns, received_by="mx.here.example", at=NOW)
-    signatures = dkim.verify([message], dns, NOW)
-    return results.results_field("mx.here.example", [results.spf_finding(verdict), *results.dkim_findings(signatures)])
+    fields, _body = read_message([message])
+    authors = list(author_domains(fields))
+    sent, signatures = check_sender(dns), dkim.verify([message], dns, NOW)
+    verdict = dmarc.evaluate(authors, sent, signatures, dns)
+    findings = [results.spf_finding(sent), *results.dkim_findings(signatures), results.dmarc_finding(verdict)]
+    return results.results_field("mx.here.example", findings)
 
 
 def cpu_ms(operation: Callable[[], object]) -> float:

@@ -8,8 +8,6 @@ from mailsite_ext.authentication.budget import DnsBudget
 from mailsite_ext.authentication.dmarc_record import Alignment
 from mailsite_ext.authentication.organizational_domain import Walk, is_within, walk_up
 from mailsite_ext.authentication.public_suffixes import is_public_suffix
-from mailsite_ext.errors import BadDomain
-from mailsite_ext.protocol.smtp_address import canonical_domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +31,3 @@ class Author:
         if walk.organizational_domain == organizational:
             return True
         return False if walk.is_whole and self.walk.is_whole else None
-
-
-def comparable_domain(written: str) -> str | None:
-    """A-labels in lower case, without the root's dot; None for what is no domain name, such as an address literal."""
-    try:
-        domain = canonical_domain(written.strip().rstrip("."))
-    except BadDomain:
-        return None
-    return None if domain.startswith("[") else domain

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 
+from mailsite_ext.authentication.public_suffixes import registrable_domain
 from mailsite_ext.authentication.raw_message import RawField
+from mailsite_ext.errors import BadDomain
 from mailsite_ext.protocol.address_lists import parse_addresses
+from mailsite_ext.protocol.smtp_address import canonical_domain
+
+MOST_LOOKED_AT = 8
 
 
 def author_domains(fields: Iterable[RawField]) -> Iterator[str]:
@@ -16,3 +22,18 @@ def author_domains(fields: Iterable[RawField]) -> Iterator[str]:
     for field in fields:
         if field.name == "from":
             yield from (one.host.decode("utf-8", "replace") for one in parse_addresses(field.value) if one.host)
+
+
+def author_organizations(fields: Iterable[RawField]) -> Collection[str]:
+    """What somebody registered of the domains of the first authors, by the list alone."""
+    domains = (comparable_domain(written) for written in islice(author_domains(fields), MOST_LOOKED_AT))
+    return {found for domain in domains if domain and (found := registrable_domain(domain))}
+
+
+def comparable_domain(written: str) -> str | None:
+    """A-labels in lower case, without the root's dot; None for what is no domain name, such as an address literal."""
+    try:
+        domain = canonical_domain(written.strip().rstrip("."))
+    except BadDomain:
+        return None
+    return None if domain.startswith("[") else domain

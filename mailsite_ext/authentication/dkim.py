@@ -5,12 +5,14 @@ Each signature is judged alone; one that passes is enough for whoever asks (§6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 
 from app.extension_api import Outcome
+from mailsite_ext.authentication.authors import author_organizations
 from mailsite_ext.authentication.budget import DnsBudget
 from mailsite_ext.authentication.canonical import BodyHash, Form
 from mailsite_ext.authentication.dkim_key import (
@@ -25,6 +27,7 @@ from mailsite_ext.authentication.dkim_key import (
 )
 from mailsite_ext.authentication.dkim_sign import SigningKey, sign
 from mailsite_ext.authentication.dkim_signature import BadSignature, Signature, read_signature
+from mailsite_ext.authentication.public_suffixes import registrable_domain
 from mailsite_ext.authentication.raw_message import RawField, read_message
 
 __all__ = ["DkimResult", "DkimVerdict", "SigningKey", "sign", "verify"]
@@ -76,9 +79,28 @@ def verify(message: Iterable[bytes], dns: DnsBudget, now: datetime) -> Sequence[
     `message` in blocks as it came, with CRLF.  Raises HeaderTooLarge.
     """
     fields, body = read_message(message)
-    read = [_read(field) for field in fields if field.name == "dkim-signature"][:MOST_SIGNATURES]
+    read = [_read(field) for field in islice(_signatures(fields), MOST_SIGNATURES)]
     hashes = body_hashes(body, {one.body_form for one in read if isinstance(one, Signature)})
-    return [_judge(one, fields, hashes, dns, now) if isinstance(one, Signature) else one for one in read]
+    verdicts = {
+        place: _judge(one, fields, hashes, dns, now) if isinstance(one, Signature) else one
+        for place, one in _those_of_authors_first(read, fields)
+    }
+    return [verdicts[place] for place in range(len(read))]
+
+
+def _signatures(fields: Iterable[RawField]) -> Iterator[RawField]:
+    return (field for field in fields if field.name == "dkim-signature")
+
+
+def _those_of_authors_first(
+    read: Sequence[Signature | DkimVerdict], fields: Sequence[RawField]
+) -> Sequence[tuple[int, Signature | DkimVerdict]]:
+    """With their places: what strangers' slow DNS uses up of the budget must not be missing for the author's own."""
+    placed = list(enumerate(read))
+    if len(read) > 1:
+        ours = author_organizations(fields)
+        placed.sort(key=lambda item: registrable_domain(item[1].domain) not in ours)
+    return placed
 
 
 def _read(field: RawField) -> Signature | DkimVerdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ class Signature:
     @property
     def start(self) -> str:
         """The first characters of b=, which tell this signature from others (RFC 6008)."""
-        return without_folds(parse_tags(self.field.text)["b"])[:8]
+        return base64.b64encode(self.value[:6]).decode()
 
     @property
     def identity_domain(self) -> str:

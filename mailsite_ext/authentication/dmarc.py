@@ -12,7 +12,8 @@ from enum import StrEnum
 from itertools import islice
 
 from app.extension_api import Outcome
-from mailsite_ext.authentication.alignment import Author, comparable_domain
+from mailsite_ext.authentication.alignment import Author
+from mailsite_ext.authentication.authors import comparable_domain
 from mailsite_ext.authentication.budget import DnsBudget
 from mailsite_ext.authentication.dkim import DkimResult, DkimVerdict
 from mailsite_ext.authentication.dmarc_record import Alignment, DmarcRecord, Policy

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import takewhile
 
-from mailsite_ext.authentication.alignment import comparable_domain
 from mailsite_ext.authentication.arc import ArcResult, ArcVerdict, Sealed
+from mailsite_ext.authentication.authors import comparable_domain
 from mailsite_ext.authentication.dmarc import DmarcResult, DmarcVerdict, Policy, Why
 from mailsite_ext.authentication.organizational_domain import is_within
 from mailsite_ext.authentication.results_reader import read_findings

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.resolver import ZoneResolver
 from mailsite_ext.authentication import dkim
+from mailsite_ext.authentication.budget import DnsBudget
 from mailsite_ext.authentication.canonical import BodyHash, Form
-from tests.conftest import CORPORA
+from tests.conftest import CORPORA, FakeClock
 from tests.mailsite.authentication.letters import (
     LETTER,
     NOW,
@@ -242,6 +244,27 @@ def test_each_signature_is_judged_alone():
 def test_no_more_than_eight_are_tried():
     field = signed().partition(b"From: Alice")[0]
     assert results(field * 50 + LETTER) == ["pass"] * 8
+
+
+def test_what_strangers_dns_uses_up_is_not_missing_for_the_author():
+    once = signed()
+    stranger = signed(domain=b"slow.example").partition(b"From: Alice")[0]
+    records = {(name, "TXT"): [text] for name, text in keys_of("example.org").items()}
+    dns = DnsBudget(ZoneResolver(records), FakeClock(), lookups=1)
+    verdicts = dkim.verify([stranger * 3 + once], dns, NOW)
+    assert [(verdict.domain, str(verdict.result)) for verdict in verdicts] == [
+        ("slow.example", "temperror"),
+        ("slow.example", "temperror"),
+        ("slow.example", "temperror"),
+        ("example.org", "pass"),
+    ]
+
+
+def test_a_thousand_signatures_cost_little():
+    field = signed().partition(b"From: Alice")[0]
+    began = time.process_time()
+    assert len(results(field * 1_500 + LETTER)) == 8
+    assert time.process_time() - began < 1.0
 
 
 def test_a_message_without_signature_or_without_anything():
