@@ -86,10 +86,17 @@ def of_message(
         envelope_from=envelope_from,
         dkim_said=tuple(DkimSaid(each.domain, each.selector, each.result) for each in dkim[:MOST_SIGNATURES]),
         spf_said=(SpfSaid(spf.domain, spf.result),) if spf and spf.domain else (),
-        overrides=(Override(verdict.override),) if verdict.override else (),
+        overrides=_overrides(verdict, disposition),
     )
     head = _json({"rua": record.rua, **asdict(published)})
     return Counted(Kind.DMARC, verdict.policy_domain, head, _json(asdict(line)))
+
+
+def _overrides(verdict: DmarcVerdict, disposition: Disposition) -> tuple[Override, ...]:
+    """Why less was done than was asked for, which is our choice where nothing else says it (RFC 9990 §3.1)."""
+    if verdict.override:
+        return (Override(verdict.override),)
+    return (Override("local_policy"),) if verdict.disposition.value != disposition.value else ()
 
 
 def of_session(domain: str, policy: Policy | None, session: TlsSession) -> Counted:

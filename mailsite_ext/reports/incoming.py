@@ -55,7 +55,10 @@ class Reading:
         except BadReport as error:
             _refuse(db, row.id, error)
         except NotKnownYet:
-            self._ask_again(db, row)
+            self._look_again(db, row, Fault.UNPROVEN)
+        except Exception:  # one that trips us up keeps no other from being read
+            log.exception("the mail %d to a report address cannot be read", row.id)
+            self._look_again(db, row, Fault.NOT_A_REPORT)
         else:
             _keep(db, row.id, kept)
 
@@ -77,9 +80,10 @@ class Reading:
         )
         return head, found.rows
 
-    def _ask_again(self, db: Session, row: ReportMail) -> None:
+    def _look_again(self, db: Session, row: ReportMail, fault: Fault) -> None:
+        """Later; `fault` is what it comes to in the end."""
         if row.tries + 1 >= MOST_TRIES:
-            _refuse(db, row.id, BadReport(Fault.UNPROVEN))
+            _refuse(db, row.id, BadReport(fault))
             return
         values = {"tries": row.tries + 1, "next_at": self._clock.now() + ASKED_AGAIN}
         db.execute(update(ReportMail).where(ReportMail.id == row.id).values(values))

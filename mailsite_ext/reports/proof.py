@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.extension_api import MailError
-from mailsite_ext.authentication import dkim, spf
+from mailsite_ext.authentication import dkim, dmarc, spf
 from mailsite_ext.authentication.budget import DnsBudget
-from mailsite_ext.authentication.spf_record import SpfResult
 from mailsite_ext.delivery.header import authors, read_header
+from mailsite_ext.errors import HeaderTooLarge
 from mailsite_ext.protocol.smtp_address import parse_address
 from mailsite_ext.reports.faults import BadReport, Fault
 
-TEMPORARY = (dkim.DkimResult.TEMPERROR, SpfResult.TEMPERROR)
+TEMPORARY = "temperror"  # of any of them, RFC 8601 §2.7
 
 
 class NotKnownYet(Exception):
@@ -35,15 +35,15 @@ class Delivered:
 def proven_author(mail: Delivered, dns: DnsBudget) -> str:
     """Raises BadReport for UNPROVEN, NotKnownYet."""
     author = _author_domain(mail.octets)
-    results = []
-    for verdict in dkim.verify([mail.octets], dns, mail.at):
-        if verdict.result is dkim.DkimResult.PASS and is_aligned(verdict.domain, author):
-            return author
-        results.append(verdict.result.value)
+    try:
+        signed = dkim.verify([mail.octets], dns, mail.at)
+    except HeaderTooLarge:
+        raise BadReport(Fault.TOO_LARGE) from None
     sent = _check_sender(mail, dns)
-    if sent.result is SpfResult.PASS and is_aligned(sent.domain, author):
+    verdict = dmarc.evaluate([author], sent, signed, dns)
+    if verdict.is_authenticated:
         return author
-    if set(TEMPORARY) & {*results, sent.result.value}:
+    if TEMPORARY in {verdict.result.value, sent.result.value, *(each.result.value for each in signed)}:
         raise NotKnownYet
     raise BadReport(Fault.UNPROVEN, author)
 
@@ -58,9 +58,3 @@ def _author_domain(octets: bytes) -> str:
 def _check_sender(mail: Delivered, dns: DnsBudget) -> spf.SpfVerdict:
     sender = parse_address(mail.sender, utf8=True) if mail.sender else None
     return spf.check_sender(mail.peer, mail.hello, sender, dns, received_by=mail.received_by, at=mail.at)
-
-
-def is_aligned(domain: str, author: str) -> bool:
-    """Is one the other or below it?  A suffix that many share signs nothing and sends nothing."""
-    domain, author = domain.lower(), author.lower()
-    return domain == author or domain.endswith(f".{author}") or author.endswith(f".{domain}")

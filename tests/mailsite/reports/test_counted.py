@@ -67,9 +67,12 @@ def test_a_message_that_passed():
 @pytest.mark.parametrize(
     ("changes", "disposition", "told", "overrides"),
     [
-        ({"result": DmarcResult.FAIL}, Disposition.REJECT, Disposition.REJECT, ()),
+        ({"result": DmarcResult.FAIL, "disposition": Policy.REJECT}, Disposition.REJECT, Disposition.REJECT, ()),
+        ({"result": DmarcResult.FAIL, "disposition": Policy.QUARANTINE}, Disposition.QUARANTINE,
+         Disposition.QUARANTINE, ()),
         ({"result": DmarcResult.FAIL}, Disposition.NONE, Disposition.NONE, ()),
-        ({}, Disposition.QUARANTINE, Disposition.QUARANTINE, ()),  # something else put it into Junk
+        ({"result": DmarcResult.FAIL, "disposition": Policy.REJECT}, Disposition.NONE, Disposition.NONE,
+         (Override("local_policy"),)),  # it is not enforced
         ({"result": DmarcResult.FAIL, "override": "trusted_forwarder"}, Disposition.NONE, Disposition.NONE,
          (Override("trusted_forwarder"),)),
     ],

@@ -191,6 +191,23 @@ def test_dns_that_never_answers_leaves_it_unproven(take, read, db, clock):
     assert refused(db) == [(Fault.UNPROVEN, "")]
 
 
+def test_one_that_trips_us_up_keeps_no_other_waiting(take, read, db, clock, monkeypatch):
+    monkeypatch.setattr(incoming, "is_bounce", lambda octets: b"poison" in octets and 1 / 0)
+    take(b"poison")
+    take(mail())
+    for _ in range(incoming.MOST_TRIES):
+        read()
+        clock.advance(incoming.ASKED_AGAIN.total_seconds())
+    assert count(db, ReceivedReport) == 1
+    assert refused(db) == [(Fault.NOT_A_REPORT, "")]
+
+
+def test_a_header_without_end_is_none(take, read, db):
+    take(b"From: d@there.example\r\n" + b"X-Long: x\r\n" * 100_000 + b"\r\n" + mail())
+    read()
+    assert len(refused(db)) == 1
+
+
 def test_a_disk_cannot_be_filled(take, read, db, monkeypatch):
     monkeypatch.setattr(module, "MOST_WAITING", 2)
     take(mail())
