@@ -55,13 +55,12 @@ class MailsiteSection:
             return True
         if not self._form.validate():
             return False
-        self._settings = replace(self._stored, **typed_values(self._form), **self._domain_lists())
+        domains, forwarders = self._domains(), self._forwarders()
+        typed = typed_values(self._form)
+        self._settings = replace(self._stored, **typed, domains=domains, trusted_forwarders=forwarders)
         self._check_ports(self._settings)
         self._check_twice(self._settings)
         return not self._form.errors
-
-    def _domain_lists(self) -> dict[str, tuple[str, ...]]:
-        return {"domains": self._domains(), "trusted_forwarders": self._forwarders()}
 
     def _forwarders(self) -> tuple[str, ...]:
         field = self._form.trusted_forwarders
