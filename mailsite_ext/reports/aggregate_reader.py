@@ -44,6 +44,15 @@ GROUPS = {
 }
 """Elements whose texts belong together."""
 
+KEPT = frozenset({
+    "org_name", "email", "report_id", "date_range/begin", "date_range/end",
+    "domain", "p", "sp", "np", "adkim", "aspf", "testing", "discovery_method",
+    "row/source_ip", "row/count", "row/policy_evaluated/disposition", "row/policy_evaluated/dkim",
+    "row/policy_evaluated/spf", "identifiers/header_from", "identifiers/envelope_from",
+    "selector", "result", "type", "comment",
+})  # fmt: skip
+"""The texts that are; of what else a stranger writes nothing is held."""
+
 
 @dataclass(slots=True)
 class _Row:
@@ -125,8 +134,9 @@ def _seconds(metadata: Group, name: str) -> int:
 
 
 def _address(text: str) -> str:
+    """Without a zone, which means nothing elsewhere (RFC 4007 §6)."""
     try:
-        return str(ip_address(text))
+        return str(ip_address(text.partition("%")[0]))
     except ValueError:
         raise BadReport(Fault.BAD_VALUE, f"source_ip: {text}") from None
 
@@ -198,7 +208,9 @@ class _Reader:
             self._close(group, self._open.pop()[1])
         elif self._open:
             depth, texts = self._open[-1]
-            texts.setdefault("/".join(self._path[depth:]), _plain("".join(self._text)))
+            name = "/".join(self._path[depth:])
+            if name in KEPT:
+                texts.setdefault(name, _plain("".join(self._text)))
         self._path.pop()
         self._forget_text()
 

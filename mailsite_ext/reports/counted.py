@@ -29,6 +29,7 @@ from mailsite_ext.transport_security.mta_sts import Policy, policy_text
 from mailsite_ext.transport_security.tls_results import TlsSession
 
 MOST_SIGNATURES = 5  # told of one message
+SETTLED = timedelta(minutes=5)  # after midnight all that was counted before it is written
 JITTER = timedelta(hours=4)
 
 
@@ -138,7 +139,7 @@ def bounds_of(day: date) -> tuple[int, int]:
 def due_at(kind: Kind, domain: str, day: date) -> datetime:
     """Some time after the midnight that ends it: not all of the world reports in the same minute (RFC 8460 §4.1)."""
     share = int.from_bytes(hashlib.sha256(f"{kind} {domain} {day}".encode()).digest()[:4]) / 2**32
-    return datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC) + JITTER * share
+    return datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC) + SETTLED + (JITTER - SETTLED) * share
 
 
 def rua_of(head: str) -> str:

@@ -63,7 +63,11 @@ class Reading:
             _keep(db, row.id, kept)
 
     def _kept(self, mail: Delivered) -> tuple[ReceivedReport, Rows]:
-        """What is to be stored of a report.  Raises BadReport, NotKnownYet."""
+        """What is to be stored of a report; nobody's is unpacked who does not say who they are.
+
+        Raises BadReport, NotKnownYet.
+        """
+        author = proven_author(mail, DnsBudget(self._resolver, self._clock))
         found = extract(find_attached(mail.octets), self._domains)
         if not found.domain:
             raise BadReport(Fault.OTHER_DOMAIN, found.about)
@@ -72,7 +76,7 @@ class Reading:
             kind=found.kind,
             domain=found.domain,
             reporter=found.reporter[:255],
-            author=proven_author(mail, DnsBudget(self._resolver, self._clock)),
+            author=author,
             report_id=found.report_id[:255],
             day=found.day,
             policy=found.policy[:20],

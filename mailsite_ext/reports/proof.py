@@ -13,6 +13,7 @@ from mailsite_ext.errors import HeaderTooLarge
 from mailsite_ext.protocol.smtp_address import parse_address
 from mailsite_ext.reports.faults import BadReport, Fault
 
+HEADER_OCTETS = 128 * 1024
 TEMPORARY = "temperror"  # of any of them, RFC 8601 §2.7
 
 
@@ -50,7 +51,8 @@ def proven_author(mail: Delivered, dns: DnsBudget) -> str:
 
 def _author_domain(octets: bytes) -> str:
     try:
-        return parse_address(authors(read_header(octets, is_whole=True))[0], utf8=True).domain
+        header = read_header(octets[:HEADER_OCTETS], is_whole=len(octets) <= HEADER_OCTETS)
+        return parse_address(authors(header)[0], utf8=True).domain
     except MailError:
         raise BadReport(Fault.MISSING, "From") from None
 

@@ -11,7 +11,7 @@ from typing import Any
 from mailsite_ext.reports.aggregate import LATEST_S, MOST_MESSAGES, day_of
 from mailsite_ext.reports.faults import BadReport, Fault
 
-MOST_JSON_OCTETS = 8 * 1024 * 1024
+MOST_JSON_OCTETS = 4 * 1024 * 1024
 MOST_POLICIES = 100
 MOST_FAILURES = 10_000  # kinds of them, of one report
 MAX_TEXT = 500

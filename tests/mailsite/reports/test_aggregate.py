@@ -111,6 +111,16 @@ def test_what_is_no_report(old, new, fault, detail):
     assert detail in (None, raised.value.detail)
 
 
+def test_a_zone_of_an_address_is_left_out():
+    (first, _) = read_aggregate(OLD.replace(b"192.0.2.7", b"fe80::1%" + b"x" * 500)).records
+    assert first.source_ip == "fe80::1"
+
+
+def test_nothing_else_that_is_written_is_held():
+    more = b"".join(b"<more%d>%b</more%d>" % (number, b"x" * 900, number) for number in range(500))
+    assert read_aggregate(OLD.replace(b"<row>", more + b"<row>")) == read_aggregate(OLD)
+
+
 def test_as_many_records_as_are_taken_and_one_more(monkeypatch):
     monkeypatch.setattr(aggregate_reader, "MOST_RECORDS", 3)
     assert len(read_aggregate(OLD.replace(ONE_RECORD, ONE_RECORD * 2)).records) == 3

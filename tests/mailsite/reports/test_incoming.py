@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from app.resolver import ZoneResolver
 from mailsite_ext.delivery.header import Origin
@@ -205,7 +206,7 @@ def test_one_that_trips_us_up_keeps_no_other_waiting(take, read, db, clock, monk
 def test_a_header_without_end_is_none(take, read, db):
     take(b"From: d@there.example\r\n" + b"X-Long: x\r\n" * 100_000 + b"\r\n" + mail())
     read()
-    assert len(refused(db)) == 1
+    assert refused(db) == [(Fault.MISSING, "From")]
 
 
 def test_a_disk_cannot_be_filled(take, read, db, monkeypatch):
@@ -227,8 +228,6 @@ def test_a_mail_too_large_is_refused_at_once(box):
 
 
 def test_a_database_that_is_away_refuses_for_now(box, parts, monkeypatch):
-    from sqlalchemy.exc import OperationalError
-
     def fail(_db):
         raise OperationalError("", {}, Exception())
 

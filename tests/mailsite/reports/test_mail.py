@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+from contextlib import suppress
 
 import pytest
 
@@ -11,6 +12,7 @@ from mailsite_ext.protocol.smtp_address import Address
 from mailsite_ext.reports.aggregate_reader import read_aggregate
 from mailsite_ext.reports.attached import MOST_MAIL_OCTETS, Kind, find_attached, is_bounce
 from mailsite_ext.reports.faults import BadReport, Fault
+from mailsite_ext.reports.tls_report import read_tls_report
 from mailsite_ext.reports.written import Written, file_name, mail_of, packed
 from tests.conftest import START
 from tests.mailsite.reports.samples import BOUNCE, NEW, OLD, TLS, mail, zipped
@@ -79,3 +81,16 @@ def test_what_we_write_we_can_read(kind, octets):
 
 def test_the_samples_are_reports():
     assert [len(read_aggregate(octets).records) for octets in (OLD, NEW)] == [2, 1]
+
+
+@pytest.mark.corpora
+def test_mail_of_others_is_a_report_or_is_not(corpora):
+    """Nothing but a fault with a name, whatever real mail looks like."""
+    files = sorted(path for path in (corpora / "messages").rglob("*") if path.is_file())
+    assert len(files) > 100
+    for path in files:
+        octets = path.read_bytes()
+        is_bounce(octets)
+        with suppress(BadReport):
+            found = find_attached(octets)
+            read_aggregate(found.octets) if found.kind is Kind.DMARC else read_tls_report(found.octets)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mailsite_ext.reports.faults import BadReport, Fault
 from mailsite_ext.reports.tls_report import (
+    MOST_JSON_OCTETS,
     TlsFailure,
     TlsPolicy,
     TlsReport,
@@ -90,7 +91,7 @@ def with_policy(**values):
         (with_policy(**{"failure-details": 5}), Fault.MISSING, "failure-details"),
         (with_policy(**{"failure-details": ["x"]}), Fault.MISSING, "failure-details"),
         (with_policy(**{"failure-details": [{}] * 10_001}), Fault.TOO_MANY, "failure-details"),
-        (b" " * (8 * 1024 * 1024 + 1), Fault.TOO_LARGE, ""),
+        (b" " * (MOST_JSON_OCTETS + 1), Fault.TOO_LARGE, ""),
     ],
 )
 def test_what_is_no_report(octets, fault, detail):
