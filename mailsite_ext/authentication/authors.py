@@ -26,8 +26,14 @@ def author_domains(fields: Iterable[RawField]) -> Iterator[str]:
 
 def author_organizations(fields: Iterable[RawField]) -> Collection[str]:
     """What somebody registered of the domains of the first authors, by the list alone."""
-    domains = (comparable_domain(written) for written in islice(author_domains(fields), MOST_LOOKED_AT))
-    return {found for domain in domains if domain and (found := registrable_domain(domain))}
+    domains = islice(author_domains(fields), MOST_LOOKED_AT)
+    return {found for written in domains if (found := organization(written))}
+
+
+def organization(written: str) -> str | None:
+    """What somebody registered of a domain; None for a public suffix, and for what is no domain name."""
+    domain = comparable_domain(written)
+    return registrable_domain(domain) if domain else None
 
 
 def comparable_domain(written: str) -> str | None:
