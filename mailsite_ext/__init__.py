@@ -16,9 +16,9 @@ def register(host: Host) -> None:
     from mailsite_ext.domains import register_domains
     from mailsite_ext.importing import register_importing
     from mailsite_ext.junk import register_junk
+    from mailsite_ext.open_pages import register_open_pages
     from mailsite_ext.reports import register_reports
     from mailsite_ext.settings import register_settings
-    from mailsite_ext.transport_security import register_transport_security
     from mailsite_ext.webmail.register import register_webmail
 
     host.add_migrations("mailsite")
@@ -31,4 +31,4 @@ def register(host: Host) -> None:
     register_webmail(host)
     register_importing(host)
     register_junk(host)
-    register_transport_security(host)
+    register_open_pages(host)

@@ -29,6 +29,7 @@ class Row(StrEnum):
     TLS_RPT = "tls-rpt"
     SRV = "srv"
     AUTOCONFIG = "autoconfig"
+    AUTODISCOVER = "autodiscover"
 
 
 class Obstacle(StrEnum):
@@ -95,7 +96,7 @@ def records_of(facts: Facts) -> Sequence[Record]:
         *_reverse(facts),
         Record(row=Row.TLS_RPT, name=f"_smtp._tls.{domain}", kind="TXT", values=(tls_rpt,)),
         *_services(facts),
-        Record(row=Row.AUTOCONFIG, name=f"autoconfig.{domain}", kind="CNAME", values=(f"{facts.web_host}.",)),
+        *(_client_host(facts, row) for row in (Row.AUTOCONFIG, Row.AUTODISCOVER)),
     ]
 
 
@@ -153,6 +154,12 @@ def _services(facts: Facts) -> Iterable[Record]:
     for service in facts.services:
         value = f"0 1 {service.port} {facts.mail_host}." if service.port else "0 0 0 ."
         yield Record(row=Row.SRV, name=f"_{service.name}._tcp.{facts.domain}", kind="SRV", values=(value,))
+
+
+def _client_host(facts: Facts, row: Row) -> Record:
+    """A name at which mail programs ask how to connect: the web pages' host, which answers them."""
+    why = None if facts.services else Obstacle.NOT_REACHABLE
+    return Record(row=row, name=f"{row}.{facts.domain}", kind="CNAME", values=(f"{facts.web_host}.",), obstacle=why)
 
 
 def public_addresses(texts: Iterable[str]) -> tuple[str, ...]:
