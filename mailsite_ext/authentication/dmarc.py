@@ -89,8 +89,7 @@ def evaluate(
 ) -> DmarcVerdict:
     """The verdict on a message; `author_domains` are those of every address in every From field, in any writing.
 
-    §5.3.1 exempts several domains, and a forger would name a second: each is judged here, and the worst counts.
-    More than a few are refused by our own rule.  A null sender counts by its SPF verdict, which is on HELO.
+    A null sender counts by its SPF verdict, which is on HELO.  More domains than a few are refused by our own rule.
     """
     written = _written(author_domains)
     if len(written) > MOST_AUTHOR_DOMAINS:
@@ -100,8 +99,20 @@ def evaluate(
     domains = _readable(written)
     if not domains:
         return DmarcVerdict(result=DmarcResult.PERMERROR, why=Why.NO_AUTHOR)
-    worst = max((_judge(domain, spf, dkim, dns) for domain in domains), key=_badness)
-    return worst if len(domains) == 1 else replace(worst, is_one_of_several=True)
+    verdicts = [_judge(domain, spf, dkim, dns) for domain in domains]
+    return verdicts[0] if len(verdicts) == 1 else _of_several(verdicts)
+
+
+def _of_several(verdicts: Sequence[DmarcVerdict]) -> DmarcVerdict:
+    """The worst: §5.3.1 exempts mail of several domains, and a forger would name a second.
+
+    Where DNS does not answer for one of them it is suspicious by our own rule: that one may be named to use up what
+    the message may cost, before the others are asked about.
+    """
+    worst = max(verdicts, key=_badness)
+    is_unknown = any(verdict.result is DmarcResult.TEMPERROR for verdict in verdicts)
+    least = Policy.QUARANTINE if is_unknown else Policy.NONE
+    return replace(worst, is_one_of_several=True, disposition=max(worst.disposition, least, key=_POLICIES.index))
 
 
 def _written(domains: Iterable[str]) -> Sequence[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from app.extension_api import Outcome
 from mailsite_ext.authentication.budget import DnsBudget
@@ -16,7 +17,7 @@ from mailsite_ext.authentication.public_suffixes import is_public_suffix, regist
 MOST_LABELS = 7  # of the names above the first: eight questions in all
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Walk:
     """What was found at a domain and the names above it."""
 
@@ -24,7 +25,7 @@ class Walk:
     records: Mapping[str, DmarcRecord | None]  # by domain, from the longest; None: one that cannot be read
     is_whole: bool = True  # False: DNS did not answer, and what lies above is not known
 
-    @property
+    @cached_property
     def organizational_domain(self) -> str:
         """§4.10.2."""
         chosen = ""

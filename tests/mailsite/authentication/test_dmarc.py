@@ -351,6 +351,25 @@ def test_of_several_authors_the_worst_counts(authors, result, disposition, domai
     assert (verdict.result, verdict.disposition, verdict.domain) == (result, disposition, domain)
 
 
+@pytest.mark.parametrize(
+    ("authors", "disposition"),
+    [
+        (["slow.example"], "none"),  # never, of one
+        (["slow.example", "example.com"], "reject"),
+        (["slow.example", "without.example"], "quarantine"),
+        (["slow.example", "mild.example"], "quarantine"),
+    ],
+)
+def test_several_authors_are_suspicious_where_dns_does_not_answer_for_one(authors, disposition):
+    zone = Zone(ORG | {"mild.example": "v=DMARC1; p=none"}, ["_dmarc.slow.example"])
+    assert judge(zone, authors).disposition == disposition
+
+
+def test_a_second_author_with_slow_dns_does_not_hide_the_first():
+    dns = DnsBudget(Zone(ORG), FakeClock(), lookups=5)  # spent on the first
+    assert dmarc.evaluate(["a.b.c.forger.example", "example.com"], None, [], dns).disposition is Policy.QUARANTINE
+
+
 def test_a_strangers_identifiers_cost_no_questions():
     zone = Zone(ORG)
     judge(zone, "example.com", sent("a.b.c.evil.example"), *(signed(f"x{n}.evil.example") for n in range(8)))
@@ -381,6 +400,7 @@ RECORDS = st.lists(st.sampled_from(TAGS), max_size=5).map("; ".join)
 def test_anything_gets_a_verdict(records, authors, sender, signatures, silent):
     zone = Zone(records, [f"_dmarc.{name}" for name in silent])
     verdict = judge(zone, authors, sent(sender), *(signed(*one) for one in signatures))
-    assert (verdict.disposition is Policy.NONE) or verdict.result in (FAIL, PERMERROR)
+    assert verdict.disposition is not Policy.REJECT or verdict.result in (FAIL, PERMERROR)
+    assert verdict.disposition is Policy.NONE or verdict.result is FAIL or len(set(authors)) > 1
     assert verdict.result is not PASS or verdict.is_authenticated
     assert len(set(zone.asked)) <= dmarc.MOST_AUTHOR_DOMAINS * 9 + 8 * 4  # each author, and A; each identifier
