@@ -162,9 +162,9 @@ def forget(db: Session, kind: Kind, day: date, domain: str) -> None:
     db.commit()
 
 
-def forget_all(db: Session, today: date) -> None:
-    """Of days that are over, where no reports are sent."""
-    db.execute(delete(ReportTally).where(ReportTally.day < today))
+def forget_all(db: Session) -> None:
+    """Where no reports are sent nothing is kept of what was counted."""
+    db.execute(delete(ReportTally))
     db.commit()
 
 

@@ -71,7 +71,7 @@ class Worker:
         now = self._parts.clock.now()
         sending = self._sending() if self._settings.send_reports else None
         if sending is None:
-            forget_all(db, now.date())
+            forget_all(db)
         elif sending.send_due(db, now):
             self._parts.bus.ring(Bell(Topic.DELIVERY))
 
