@@ -88,7 +88,7 @@ def load_listing(
     db: Session, account: AccountTree, folder: FolderRow, asked: Asked, calendar: Calendar, opened_id: int
 ) -> Listing:
     """The page of `folder` that is asked for; the row of `opened_id` is shown as open."""
-    found = _query(db, folder, asked)
+    found = query_rows(db, folder, asked)
     rows = print_rows(found[: asked.limit], calendar, manner_of(account, folder, calendar, asked), opened_id)
     return Listing(asked, tuple(rows), queries.next_cursor(found, asked.limit))
 
@@ -107,7 +107,7 @@ def manner_of(account: AccountTree, folder: FolderRow, calendar: Calendar, asked
     )
 
 
-def _query(db: Session, folder: FolderRow, asked: Asked) -> Sequence[ListRow]:
+def query_rows(db: Session, folder: FolderRow, asked: Asked) -> Sequence[ListRow]:
     """The rows that are asked for, and one more if there are older ones."""
     ask = queries.list_conversations if asked.conversations else queries.list_messages
     return ask(db, folder.id, before=asked.before, limit=asked.limit + 1, filter=asked.filter, is_view=folder.is_view)

@@ -13,6 +13,7 @@ from flask_login import current_user
 from app.actions.views import take_refusals
 from app.errors import NoSuchMessage
 from app.mailbox.listing import Asked, find_neighbours, find_place, load_listing
+from app.mailbox.several import find_inboxes, load_several, print_several
 from app.mailbox.side import Side, load_side
 from app.messages.reading import mark_read, open_asked_conversation
 from app.mirror.queries import find_first_inbox
@@ -69,6 +70,24 @@ def folder(folder_id: int) -> ResponseReturnValue:
     page = _with_rows(_place(folder_id))
     template = "mailbox/_rows.html" if request.args.get("fragment") == "rows" else "mailbox/mailbox.html"
     return render_template(template, view="list", **page)
+
+
+@bp.get("/inboxes")
+def inboxes() -> ResponseReturnValue:
+    """The inboxes of all accounts as one list: the whole page, or its rows alone with `fragment=rows`."""
+    side = side_of_request()
+    asked = Asked.of(request.args, conversations=current_user.conversations)
+    places = find_inboxes(side.tree)
+    found = load_several(g.db, places, asked)
+    rows = print_several(found.rows, found.where, lambda place, _row: place.account.account.label)
+    query: dict[str, Any] = asked.address()
+    here = url_for(".inboxes", **query)
+    page = {"side": side, "asked": asked, "rows": rows, "older": found.older, "place": _("All inboxes"), "here": here}
+    if request.args.get("fragment") == "rows":
+        return render_template("mailbox/_inbox-rows.html", **page)
+    unread = sum(place.folder.unread for place in places)
+    folders = [place.folder.id for place in places]
+    return render_template("mailbox/inboxes.html", view="list", role="inbox", folders=folders, unread=unread, **page)
 
 
 @bp.get("/folder/<int:folder_id>/message/<int:message_id>")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -196,6 +197,12 @@ def count_messages(db: Session, folder_id: int, filter: ListFilter) -> int:
 def next_cursor(rows: Sequence[ListRow], limit: int) -> Cursor | None:
     """Where the page after `limit` rows begins; None if that page is empty, so rows are asked for with one more."""
     return Cursor.of(rows[limit - 1]) if len(rows) > limit else None
+
+
+def newest_of(lists: Iterable[Sequence[ListRow]]) -> list[ListRow]:
+    """Lists, newest first, as one; a row that is in several comes once."""
+    merged = heapq.merge(*lists, key=lambda row: (row.received_at, row.uid, row.id), reverse=True)
+    return list({row.id: row for row in merged}.values())
 
 
 def _listed(db: Session, folder_id: int, is_view: bool | None) -> sa.Table:

@@ -7,7 +7,6 @@ fetched message.  Of larger folders the newest LOOKED_AT rows are looked at; wha
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, tzinfo
 from typing import Any, cast
@@ -17,7 +16,7 @@ from sqlalchemy import not_, or_, select
 from sqlalchemy.orm import Session
 
 from app.mirror.models import Message
-from app.mirror.queries import ROW_COLUMNS, Cursor, ListRow
+from app.mirror.queries import ROW_COLUMNS, Cursor, ListRow, newest_of
 from app.search.query import Query
 from app.sources import SearchField, SearchTerm
 
@@ -46,7 +45,7 @@ def find(
         return []
     conditions = [condition(term, zone) for term in query.terms]
     pages = [_page(db, folder_id, conditions, before, limit) for folder_id in folder_ids]
-    return newest(pages, limit)
+    return newest_of(pages)[:limit]
 
 
 def found(
@@ -56,12 +55,6 @@ def found(
     attachments = [condition(term, None) for term in query.terms if term.field is SearchField.ATTACHMENT]
     there = select(*ROW_COLUMNS).where(MESSAGE.c.id.in_(ids), MESSAGE.c.folder_id.in_(folder_ids), *attachments)
     return _rows(db, _older(there, before), limit)
-
-
-def newest(pages: Iterable[Sequence[ListRow]], limit: int) -> Sequence[ListRow]:
-    """Lists, newest first, as one; what is in several comes once."""
-    merged = heapq.merge(*pages, key=lambda row: (row.received_at, row.uid, row.id), reverse=True)
-    return list({row.id: row for row in merged}.values())[:limit]
 
 
 def _page(

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from app.bus import Bell, Topic
 from app.errors import BadInput, NoSuchFolder, NotFound
-from app.mirror.queries import Cursor, ListRow
+from app.mailbox.several import Place
+from app.mirror.queries import Cursor, ListRow, newest_of
 from app.mirror.tree import AccountTree, FolderRow
 from app.runtime import Runtime
 from app.search import local
@@ -51,14 +52,6 @@ class Scope:
 
     def encode(self) -> str:
         return f"{self.kind}-{self.id}" if self.kind else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A folder that is searched, and the account it belongs to."""
-
-    account: AccountTree
-    folder: FolderRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +136,7 @@ def _found(
     ids = {row_id for search in asked.values() for row_id in search.found}
     near = local.find(db, folder_ids, query, zone, before=before, limit=limit + 1)
     far = local.found(db, ids, folder_ids, query, before=before, limit=limit + 1) if ids else ()
-    rows = local.newest((near, far), limit + 1)
+    rows = newest_of((near, far))[: limit + 1]
     names = {place.account.account.id: place.account.account.label for place in places}
     waiting = [s for s in asked.values() if s.state is SearchState.WANTED and now - s.asked_at < PATIENCE]
     return Found(

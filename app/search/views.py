@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
@@ -11,8 +11,8 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from app.errors import BadInput
-from app.mailbox.listing import asked_rows, manner_of
-from app.mailbox.printing import PrintedRow, print_rows
+from app.mailbox.listing import asked_rows
+from app.mailbox.several import Place, print_several
 from app.mailbox.side import Side
 from app.mailbox.views import side_of_request
 from app.mirror.queries import Cursor, ListRow
@@ -20,7 +20,7 @@ from app.runtime import runtime
 from app.search import service
 from app.search.models import SavedSearch
 from app.search.query import MAX_CHARS, Query, clean, parse
-from app.search.service import Found, Place, Scope
+from app.search.service import Found, Scope
 from app.sources import Role
 from app.users.sessions import ask_to_sign_in
 from app.web.filters import calendar
@@ -49,7 +49,9 @@ def results() -> ResponseReturnValue:
     before = Cursor.decode(request.args.get("before", ""))
     limit = asked_rows(request.args.get("limit", ""))
     found = _find(text, query, scope, places, before, limit)
-    page = {**_shown(side, found, places), "text": text, "scope": scope.encode(), "query": query, "found": found}
+    here = url_for(".results", q=text or None, scope=scope.encode() or None)
+    page = {"text": text, "scope": scope.encode(), "query": query, "found": found, "here": here, "is_empty": not text}
+    page |= _shown(side, found, places)
     if request.args.get("fragment") == "rows":
         return render_template("search/_rows.html", **page)
     scopes = _scopes(side, scope)
@@ -67,22 +69,12 @@ def _find(text: str, query: Query, scope: Scope, places: Sequence[Place], before
 
 def _shown(side: Side, found: Found, places: Sequence[Place]) -> dict[str, Any]:
     where = {place.folder.id: place for place in places}
-    return {"side": side, "rows": _printed(found.rows, where), "place": _("Search")}
-
-
-def _printed(rows: Sequence[ListRow], where: Mapping[int, Place]) -> Sequence[PrintedRow]:
-    """Each row with the addresses of its own folder, whose name stands in it as labels do."""
-    printed, heading = [], ""
-    for row in rows:
-        place = where[row.folder_id]
-        row = row._replace(labels=_folder_label(place, row))
-        (one,) = print_rows([row], calendar(), manner_of(place.account, place.folder, calendar()), 0)
-        printed.append(one if one.heading != heading else PrintedRow(one.id, "", one.html))
-        heading = one.heading
-    return printed
+    rows = print_several(found.rows, where, _folder_label)
+    return {"side": side, "rows": rows, "folders": list(where), "place": _("Search")}
 
 
 def _folder_label(place: Place, row: ListRow) -> str:
+    """The name of the folder, where it says something; on Gmail its labels."""
     return row.labels if place.folder.role in (Role.INBOX, Role.ALL) else place.folder.label
 
 

@@ -12,6 +12,7 @@ const CALM_MS = 80; // bells that ring together are answered together
 const ANNOUNCE_MS = 60_000;
 const PAGE_ROWS = 50;
 const panes = document.getElementById("panes");
+const listed = new Set((panes.dataset.folders ?? panes.dataset.folder).split(" "));
 const scroller = document.getElementById("list");
 const words = document.getElementById("words").dataset;
 let announced = -ANNOUNCE_MS;
@@ -89,10 +90,11 @@ async function refreshTree() {
   showUnread();
 }
 
-// The unread number of this folder, in its bar and in the title.
+// The unread number of this folder, or of all inboxes, in its bar and in the title.
 function showUnread() {
-  const count = document.querySelector("#tree [aria-current] .count:not(.muted)");
-  const number = count ? parseInt(count.textContent, 10) : 0;
+  const shown = panes.dataset.folder !== "0" ? "[aria-current]" : `[data-role="${panes.dataset.role}"]`;
+  const counts = [...document.querySelectorAll(`#tree ${shown} .count:not(.muted)`)];
+  const number = counts.reduce((sum, count) => sum + parseInt(count.textContent, 10), 0);
   document.getElementById("unread-note").textContent = number ? words.unread.replace("%", number) : "";
   document.title = `${number ? `(${number}) ` : ""}${panes.dataset.place}: Satchel`;
 }
@@ -100,8 +102,8 @@ function showUnread() {
 function onBell({ topic, subject }) {
   if (topic === "refresh") refreshSoon({ rows: true, tree: true });
   if (topic === "tree") refreshSoon({ tree: true });
-  if (topic === "found" && panes.dataset.listens === "found") refreshSoon({ rows: true });
-  if (topic === "folder") refreshSoon(subject === panes.dataset.folder ? { rows: true, tree: true } : { tree: true });
+  if (topic === "found" && document.getElementById("waits")) refreshSoon({ rows: true });
+  if (topic === "folder") refreshSoon(listed.has(subject) ? { rows: true, tree: true } : { tree: true });
 }
 
 // Endless scroll: the link to older mail is followed when it comes near.

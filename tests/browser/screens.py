@@ -140,6 +140,7 @@ SHOTS = (
     Shot("folders", lambda stage: f"/mail/folder/{stage.home.inbox.id}#folders"),
     Shot("empty", lambda stage: f"/mail/folder/{stage.home.archive.id}"),
     Shot("search", lambda stage: f"/mail/search?q=the&folder={stage.home.inbox.id}", _wait_for_rows),
+    Shot("inboxes", lambda _stage: "/mail/inboxes", _wait_for_rows),
     Shot("search-help", lambda _stage: "/mail/search"),
     Shot("compose", lambda _stage: "/mail/compose"),
     Shot("send-later", lambda _stage: "/mail/compose", lambda page: page.locator(".send-later > summary").click()),

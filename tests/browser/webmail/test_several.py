@@ -1,4 +1,4 @@
-"""Searching by keys, and what a server finds later."""
+"""Lists over several folders: searching by keys, what a server finds later, all inboxes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from app.bus import Bell, Topic
 from app.search.models import SearchState, ServerSearch
 from tests.browser.webmail.pages import is_same_page, opened, row
+from tests.factories import make_account, make_folder, make_message
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -45,3 +46,16 @@ def test_a_found_message_is_archived(inbox, home, db):
     expect(inbox.locator(".toast")).to_contain_text("Archived")
     db.refresh(home.letters[1])
     assert home.letters[1].folder_id == home.archive.id
+
+
+def test_all_inboxes_are_one_list_and_live(inbox, home, db, parts, alice):
+    other = make_folder(db, make_account(db, alice, label="Choir", source=home.account.source))
+    inbox.reload()
+    inbox.get_by_role("link", name="All inboxes").click()
+    expect(inbox.locator(".row")).to_have_count(50)
+    inbox.wait_for_load_state()
+    expect(inbox.locator("#unread-note")).to_have_text("6 unread")
+    make_message(db, other, subject="From the choir")
+    parts.bus.ring(Bell(Topic.FOLDER, other.id), Bell(Topic.TREE, alice.id))
+    expect(inbox.locator(".row").first).to_contain_text("From the choir", timeout=2_000)
+    expect(inbox.locator("#unread-note")).to_have_text("7 unread")
