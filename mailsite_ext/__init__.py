@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 def register(host: Host) -> None:
     """Read top to bottom: what hosting adds to the webmail."""
     from mailsite_ext.cli import register_commands  # pages and commands: a listener's process loads none of them
+    from mailsite_ext.client_setup import register_client_setup
     from mailsite_ext.delivery import register_delivery
     from mailsite_ext.dns_advice import register_dns_advice
     from mailsite_ext.domains import register_domains
+    from mailsite_ext.forwarding import register_forwarding
     from mailsite_ext.importing import register_importing
     from mailsite_ext.junk import register_junk
     from mailsite_ext.open_pages import register_open_pages
@@ -24,7 +26,9 @@ def register(host: Host) -> None:
     host.add_migrations("mailsite")
     register_settings(host)
     register_domains(host)
+    register_client_setup(host)
     register_delivery(host)
+    register_forwarding(host)
     register_dns_advice(host)
     register_reports(host)
     register_commands(host)

@@ -22,6 +22,7 @@ from app.extension_api import (
     settings_side,
     text_of,
 )
+from mailsite_ext.client_setup.offer import find_offer
 from mailsite_ext.domains import service
 from mailsite_ext.domains.clients import ClientServer, host_name, server_for
 from mailsite_ext.domains.directory import addresses_of
@@ -141,6 +142,7 @@ def _clients_page(form: AppPasswordForm, status: int = 200, **further: Any) -> R
         mailbox=own,
         addresses=addresses_of(g.db, own.name, settings.hosted_domains),
         servers=_servers(),
+        offer=find_offer(runtime(), g.db, settings.hosted_domains[0]),
         passwords=list_app_passwords(g.db, own.id),
         has_second_step=current_user.sealed_totp is not None,
         **further,

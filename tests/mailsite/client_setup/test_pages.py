@@ -10,47 +10,21 @@ import pytest
 
 from app.accounts.autoconfig import parse_autoconfig
 from app.accounts.endpoint import Endpoint, Tls
-from app.machines.models import Machine, MachineService, ServiceState
+from app.machines.models import ServiceState
 from app.mail_services.modes import Mode
 from mailsite_ext.client_setup.pages import AUTODISCOVER_PATH, CONFIG_PATH, WELL_KNOWN_PATH
 from mailsite_ext.domains import service
-from mailsite_ext.settings.fingerprint import imap_fingerprint, smtp_fingerprint
 from mailsite_ext.settings.service import store_settings
-from mailsite_ext.settings.values import Posture, Settings
+from mailsite_ext.settings.values import Posture
 
-EXPOSED = Settings(domains=("example.org", "example.net"), posture=Posture.SPAM, expose=True)
+from .conftest import EXPOSED
+
 REQUEST = """<?xml version="1.0" encoding="utf-8"?>
 <Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>
 <EMailAddress>{address}</EMailAddress><AcceptableResponseSchema>{schema}</AcceptableResponseSchema>
 </Request></Autodiscover>"""
 OUTLOOK = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
 AUTOCONFIG_HOST, AUTODISCOVER_HOST = "autoconfig.example.org", "autodiscover.example.org"
-
-
-@pytest.fixture
-def config(sqlite_config, authority):
-    issued = authority.issue("mail.example.org")
-    named = replace(sqlite_config, public_url="https://mail.example.org")
-    return replace(named, tls_certificate_file=str(issued.chain), tls_key_file=str(issued.key))
-
-
-@pytest.fixture
-def running(db, set_mode):
-    """Both listeners run with these settings, which are saved too."""
-
-    def running(settings=EXPOSED, state=ServiceState.RUNNING):
-        set_mode(Mode.MAILSITE)
-        for machine in db.query(Machine):
-            db.delete(machine)
-        store_settings(db, settings)
-        machine = Machine(uuid="1" * 36, name="mx", work_uuid="w" * 36)
-        db.add(machine)
-        db.flush()
-        for kind, fingerprint in (("smtp", smtp_fingerprint(db)), ("imap", imap_fingerprint(db))):
-            db.add(MachineService(machine_id=machine.id, kind=kind, state=state, settings=fingerprint))
-        db.commit()
-
-    return running
 
 
 @pytest.fixture
