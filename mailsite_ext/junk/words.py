@@ -121,8 +121,6 @@ def _relations(fields: Mapping[str, bytes]) -> Iterator[str]:
 
 
 # Its parts
-
-
 def _part_words(message: bytes, part: Entity) -> Iterator[str]:
     yield f"type:{_text(part.type)}/{_text(part.subtype)}"
     given = {name: _text(value) for name, value in reversed(part.params)}

@@ -108,7 +108,7 @@ def test_nothing_for_axe_to_find(open_as_admin, parts, db, admin, alice, bob):
     db.add(LoginFailure(key="a", failed_at=START))
     limits = Limit("a", 1), Limit("network:192.0.2.0/24", 50)
     record_failure(db, Way.IMAP, "ada", limits, START)
-    people = ["/admin/failed-sign-ins", f"/admin/users/{alice.id}/delete", "/settings/identities"]
+    people = ["/admin/failed-sign-ins", f"/admin/users/{alice.id}/delete", "/settings/identities", "/settings/junk"]
     for path in [*paths, *imports, *people, "/settings/mail-clients"]:
         page = open_as_admin(path)
         page.evaluate(AXE.read_text("utf-8"))
