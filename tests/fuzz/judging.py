@@ -10,6 +10,7 @@ from mailsite_ext.authentication import arc, dkim, dmarc, results, spf
 from mailsite_ext.authentication.authors import author_domains
 from mailsite_ext.authentication.budget import DnsBudget
 from mailsite_ext.authentication.raw_message import field_spans, split_fields, split_message
+from mailsite_ext.authentication.spf_record import SpfResult
 from mailsite_ext.protocol.smtp_address import Address
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -130,7 +131,7 @@ def dmarc_policy(octets: bytes) -> None:
     """What every name answers, and a message: whom nobody answers for never passes, and is told of on one line."""
     text, _, message = octets.partition(b"\n")
     authors = list(author_domains(split_fields(split_message(message)[0])))
-    strangers = spf.SpfVerdict(spf.SpfResult.PASS, "stranger.test", "mailfrom")
+    strangers = spf.SpfVerdict(SpfResult.PASS, "stranger.test", "mailfrom")
     for zone in (OneText(text.decode("utf-8", "surrogateescape")), ZoneResolver({})):
         verdict = dmarc.evaluate(authors, strangers, [], DnsBudget(zone, SystemClock()))
         assert verdict.result is not dmarc.DmarcResult.PASS or "stranger.test" in ".".join(authors).lower()
