@@ -1,18 +1,21 @@
-"""Under which names others may register theirs: the public suffix list, as it was shipped (publicsuffix.org).  Pure.
-
-The list is of some ten thousand names: it is read when first asked, and kept.
-"""
+"""Under which names others may register theirs: the public suffix list, as it was shipped (publicsuffix.org).  Pure."""
 
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from publicsuffixlist import PublicSuffixList
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 
 class _Shipped:
+    """Read when first asked, and kept: ten thousand names, which a listener for IMAP never needs."""
+
     @cached_property
     def suffixes(self) -> PublicSuffixList:
+        from publicsuffixlist import PublicSuffixList
+
         return PublicSuffixList()
 
 

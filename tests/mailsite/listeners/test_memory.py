@@ -13,6 +13,7 @@ PAGES = (
     "flask_login",
     "dns",
     "cryptography",
+    "publicsuffixlist",
     "psycopg",
     "urllib3",
     "nh3",
