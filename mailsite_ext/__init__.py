@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.extension_api import Host
+
+if find_spec("publicsuffixlist") is None:  # loaded late, by who asks; mail must not come in before that is known
+    raise ImportError("Hosting needs the packages of the extra “mailsite”.")
 
 
 def register(host: Host) -> None:
