@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mailsite_ext
 from app.resolver import ZoneResolver
 from mailsite_ext.authentication.budget import DnsBudget
 from mailsite_ext.authentication.dmarc_record import BadDmarcRecord, DmarcRecord, Policy, is_dmarc, parse_record
@@ -188,3 +191,9 @@ def lowered(domain: str | None) -> str | None:
 )
 def test_a_public_suffix(domain, suffix):
     assert is_public_suffix(domain) is suffix
+
+
+def test_hosting_is_not_offered_without_the_list(monkeypatch):
+    monkeypatch.setitem(sys.modules, "publicsuffixlist", None)
+    with pytest.raises(ImportError):
+        importlib.reload(mailsite_ext)
