@@ -43,6 +43,7 @@ from app.machines.logs import MAIL_LOG, MailLog, log_file
 from app.mail_services.modes import SWITCHES, Mode, Switches
 from app.mail_services.service import current_mode
 from app.messages import decode
+from app.messages.verification import Signature, Standing, Verification
 from app.resolver import Answer, Outcome, Resolver
 from app.runtime import Runtime, runtime
 from app.runtime import build as build_runtime
@@ -99,9 +100,12 @@ if TYPE_CHECKING:
     from app.machines.rows import is_mail_elsewhere
     from app.machines.service import running_addresses, running_settings
     from app.mirror.models import Folder as MirroredFolder
+    from app.mirror.models import Message as MirroredMessage
+    from app.mirror.queries import get_message
     from app.outbox.submitter import Envelope, MailSubmitter, Reply
     from app.users.settings_views import require_sign_in
     from app.users.settings_views import side as settings_side
+    from app.users.views import safe_next
     from app.web.admin import bp as admin_pages
     from app.web.admin import require_admin
     from app.web.admin import side as admin_side
@@ -155,6 +159,7 @@ __all__ = [
     "MailSource",
     "MailSubmitter",
     "MirroredFolder",
+    "MirroredMessage",
     "Mode",
     "Move",
     "NoSuchFolder",
@@ -174,7 +179,9 @@ __all__ = [
     "ServerUnreachable",
     "ServiceKind",
     "SettingsSection",
+    "Signature",
     "SourceAction",
+    "Standing",
     "StoreFlags",
     "SubmissionDeferred",
     "SubmissionRefused",
@@ -189,6 +196,7 @@ __all__ = [
     "UserState",
     "UtcDateTime",
     "Vault",
+    "Verification",
     "Way",
     "account_key",
     "add_hosted_account",
@@ -206,6 +214,7 @@ __all__ = [
     "find_allowed_addresses",
     "forget_attempt",
     "get_identity",
+    "get_message",
     "guarded_get",
     "guarded_post",
     "is_mail_elsewhere",
@@ -221,6 +230,7 @@ __all__ = [
     "running_addresses",
     "running_settings",
     "runtime",
+    "safe_next",
     "save_identity",
     "server_secret",
     "set_up_logs",
@@ -248,6 +258,7 @@ _LOADED_LATER = {
     "MailAccount": "app.accounts.models:MailAccount",
     "MailSubmitter": "app.outbox.submitter:MailSubmitter",
     "MirroredFolder": "app.mirror.models:Folder",
+    "MirroredMessage": "app.mirror.models:Message",
     "Reply": "app.outbox.submitter:Reply",
     "ServiceKind": "app.machines.kinds:ServiceKind",
     "SettingsSection": "app.web.settings_section:SettingsSection",
@@ -261,8 +272,10 @@ _LOADED_LATER = {
     "guarded_get": "app.accounts.fetch:guarded_get",
     "guarded_post": "app.accounts.fetch:guarded_post",
     "get_identity": "app.accounts.service:get_identity",
+    "get_message": "app.mirror.queries:get_message",
     "put_identity_first": "app.accounts.service:put_identity_first",
     "remove_identity": "app.accounts.service:remove_identity",
+    "safe_next": "app.users.views:safe_next",
     "save_identity": "app.accounts.service:save_identity",
     "is_mail_elsewhere": "app.machines.rows:is_mail_elsewhere",
     "row_id": "app.web.ids:row_id",

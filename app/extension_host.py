@@ -19,6 +19,7 @@ from app.engine.sources import OPENERS, OpenSource
 from app.machines.kinds import ServiceKind
 from app.mail_services.awake import AWAKE
 from app.mail_services.modes import Switches
+from app.messages.verifiers import VERIFIERS, Verifier
 from app.mirror.nearby import READERS
 from app.outbox.submitter import MailSubmitter
 from app.outbox.submitters import SUBMITTERS
@@ -80,6 +81,10 @@ class Host:
     def add_nearby_bodies(self, name: str, open_source: OpenSource) -> None:
         """Mail of accounts whose `source` is `name` lies on this machine: any process reads it by `open_source`."""
         READERS[name] = open_source
+
+    def add_verifier(self, name: str, verifier: Verifier) -> None:
+        """Asked who wrote a message of accounts whose `source` is `name`."""
+        VERIFIERS[name] = verifier
 
     def add_welcome(self, name: str, welcome: Callable[[Session, User, datetime], None]) -> None:
         """Called before the commit that lets somebody sign in, or changes their role; does not commit."""

@@ -14,6 +14,7 @@ if find_spec("publicsuffixlist") is None:  # loaded late, by who asks; mail must
 
 def register(host: Host) -> None:
     """Read top to bottom: what hosting adds to the webmail."""
+    from mailsite_ext.certificates import register_certificates
     from mailsite_ext.cli import register_commands  # pages and commands: a listener's process loads none of them
     from mailsite_ext.client_setup import register_client_setup
     from mailsite_ext.delivery import register_delivery
@@ -25,10 +26,12 @@ def register(host: Host) -> None:
     from mailsite_ext.open_pages import register_open_pages
     from mailsite_ext.reports import register_reports
     from mailsite_ext.settings import register_settings
+    from mailsite_ext.trusted_senders import register_trusted_senders
     from mailsite_ext.webmail.register import register_webmail
 
     host.add_migrations("mailsite")
     register_settings(host)
+    register_certificates(host)
     register_domains(host)
     register_client_setup(host)
     register_delivery(host)
@@ -40,3 +43,4 @@ def register(host: Host) -> None:
     register_importing(host)
     register_junk(host)
     register_open_pages(host)
+    register_trusted_senders(host)

@@ -25,6 +25,10 @@ MailError
 ├── SignedOut                    what opened this session opens nothing any more
 ├── TooManyRecipients
 ├── MailLoop
+├── PeerListed                   a DNS block list has its address
+├── ComeAgainLater               greylisted
+├── RefusedByPolicy              the domain of its From asks to refuse it, and DMARC is enforced (A4)
+├── SenderTakesNoMail            a null MX at the domain of MAIL FROM (RFC 7505)
 ├── BadSmtpCommand               an SMTP client said what cannot be taken; some of these in a row end the session
 │   ├── CommandUnknown
 │   ├── CommandNotOffered        known to the world, not done here
@@ -55,6 +59,7 @@ MailError
 ├── OutboundNotSetUp             mail to the world, where nobody delivers it
 ├── QueueUnavailable             the delivery queue cannot be written now
 ├── SendingLimitReached          a mailbox sent to as many recipients elsewhere as it may
+├── JunkNotForwarded             an alias leads elsewhere, and the message looks like junk
 ├── BouncedLately                the address said lately, and for good, that it takes no mail
 ├── KeyAlreadyComing             a DKIM key waits to be published: one at a time
 ├── SigningKeyInUse              it signs: another must first
@@ -139,6 +144,18 @@ class TooManyRecipients(MailError): ...
 class MailLoop(MailError): ...
 
 
+class PeerListed(MailError): ...
+
+
+class ComeAgainLater(MailError): ...
+
+
+class RefusedByPolicy(MailError): ...
+
+
+class SenderTakesNoMail(MailError): ...
+
+
 class CannotBind(MailError): ...
 
 
@@ -221,6 +238,9 @@ class SendingLimitReached(MailError): ...
 
 
 class BouncedLately(MailError): ...
+
+
+class JunkNotForwarded(MailError): ...
 
 
 class TooManyReports(MailError): ...

@@ -22,6 +22,8 @@ class Limits:
     recipients_per_hour: int = 500  # elsewhere, of one mailbox; an admin may give one more or less
     recipients_per_day: int = 2_000
     received_fields: int = 100
+    examinations: int = 32  # of messages from outside at a time, each for as long as its budget of DNS lasts
+    examinations_per_peer: int = 4
     smtp_idle_s: float = 300.0  # RFC 5321 §4.5.3.2.7
     smtp_transaction_s: float = 30 * 60.0  # from MAIL to the end of the message, however it trickles
     imap_idle_s: float = 30 * 60.0  # RFC 9051 §5.4

@@ -87,12 +87,14 @@ def find_domain(config: Config, db: Session, host: str, prefix: str, further: Se
 
 
 def register_open_pages(host: Host) -> None:
+    from mailsite_ext.certificates import page as certificates
     from mailsite_ext.client_setup import pages as clients
     from mailsite_ext.transport_security.page import policy_page
     from mailsite_ext.transport_security.policy_cache import PATH
 
     pages: Mapping[str, Page] = {
         PATH: policy_page,
+        certificates.PATH: certificates.challenge_page,
         clients.CONFIG_PATH: clients.config_page,
         clients.WELL_KNOWN_PATH: clients.well_known_page,
         clients.AUTODISCOVER_PATH: clients.autodiscover_page,

@@ -22,6 +22,7 @@ from mailsite_ext.errors import (
     BadSequence,
     BareLineEnding,
     BouncedLately,
+    ComeAgainLater,
     CommandLineTooLong,
     CommandNotOffered,
     CommandUnknown,
@@ -29,6 +30,7 @@ from mailsite_ext.errors import (
     FolderExists,
     FolderNotEmptied,
     HeaderTooLarge,
+    JunkNotForwarded,
     LineEndsInLf,
     LoginCancelled,
     MailboxFull,
@@ -42,9 +44,12 @@ from mailsite_ext.errors import (
     NotYourAddress,
     NulInMessage,
     OutboundNotSetUp,
+    PeerListed,
     QueueUnavailable,
+    RefusedByPolicy,
     RouteRefused,
     SearchTooLong,
+    SenderTakesNoMail,
     SendingLimitReached,
     SignedOut,
     Stopping,
@@ -112,6 +117,15 @@ REPLIES: dict[type[MailError], Wire] = {
     TooManyAttempts: Wire(Reply(421, "4.7.0 too many attempts to sign in, try later"), "NO [LIMIT] try later"),
     TooManyRecipients: Wire(Reply(452, "4.5.3 too many recipients"), "NO [LIMIT] too many recipients"),
     MailLoop: Wire(Reply(554, "5.4.6 the message goes in circles"), "NO [CANNOT] the message goes in circles"),
+    PeerListed: Wire(Reply(550, f"5.7.1 {DETAIL}"), "NO [CANNOT] refused by a block list"),
+    ComeAgainLater: Wire(
+        Reply(450, "4.7.1 greylisted: the first mail to this address waits, try again in 5 minutes"),
+        "NO [LIMIT] try later",
+    ),
+    RefusedByPolicy: Wire(
+        Reply(550, "5.7.1 the policy of the domain in From says to refuse this (DMARC)"), "NO [CANNOT] refused by DMARC"
+    ),
+    SenderTakesNoMail: Wire(Reply(550, "5.7.27 the sender's domain takes no mail"), "NO [CANNOT] no way to answer"),
     CommandUnknown: Wire(Reply(500, "5.5.1 unknown command"), "BAD unknown command"),
     CommandNotOffered: Wire(Reply(502, "5.5.1 not offered here"), "NO [CANNOT] not offered here"),
     CommandLineTooLong: Wire(Reply(500, "5.5.2 the line is too long"), "BAD [TOOBIG] the line is too long"),
@@ -146,6 +160,7 @@ REPLIES: dict[type[MailError], Wire] = {
     SendingLimitReached: Wire(
         Reply(450, f"4.7.1 this mailbox may send to {DETAIL} and has, try later"), "NO [LIMIT] try later"
     ),
+    JunkNotForwarded: Wire(Reply(550, "5.7.1 it looks like junk, and such is not forwarded"), "NO [CANNOT] junk"),
     BouncedLately: Wire(
         Reply(550, f"5.1.1 {DETAIL} (the outbox on the web lets you send all the same)"), "NO [CANNOT] it bounced"
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from urllib.parse import quote, urlencode
@@ -21,6 +21,8 @@ from app.messages.parts import Part, inline_images
 from app.messages.render import Body, render
 from app.messages.sanitise import POLICY_VERSION, References, Words
 from app.messages.trust import is_trusted
+from app.messages.verification import Verification
+from app.messages.verifiers import find_verification
 from app.mirror import envelope
 from app.mirror.envelope import Mailbox
 from app.mirror.models import Message
@@ -50,6 +52,7 @@ class OpenMessage:
     images_allowed: bool
     sender_trusted: bool
     as_text: bool
+    verification: Verification | None = None  # of those in a conversation; None: nobody we believe says anything
 
     @property
     def id(self) -> int:
@@ -82,6 +85,7 @@ def open_conversation(
     rows = conversation_messages(db, message.account_id, message.conversation_id, folder_id=message.folder_id)
     if all(row.id != message_id for row in rows):  # another copy of it stands in the conversation, or it lies in Trash
         rows = [row for row in rows if row.message_id_hash != message.message_id_hash]
+    opened = replace(opened, verification=find_verification(parts, db, message))
     return OpenConversation(message.subject, rows, {message_id: opened})
 
 

@@ -74,6 +74,11 @@ class SigningKeys:
             self._loaded[place] = SigningKey(domain, entry.selector, self._read(domain, entry.selector))
         return self._loaded[place]
 
+    def find_missing(self, domain: str) -> KeyEntry | None:
+        """The key that signs now, where its file is not here: mail of the domain cannot be sent."""
+        entry = key_states.find_signing(self.keys(domain))
+        return entry if entry is not None and not self._pem(domain, entry.selector).is_file() else None
+
     def generate(self, domain: str) -> KeyEntry:
         """A new key pair.  Raises KeyAlreadyComing: one at a time."""
         with self._changing(domain):

@@ -23,14 +23,18 @@ from app.extension_api import (
     tell_ready,
 )
 from mailsite_ext.authentication.signing_keys import SigningKeys
+from mailsite_ext.certificates import worker as certificates
+from mailsite_ext.certificates.worker import ordering
 from mailsite_ext.delivery.connection import dial
 from mailsite_ext.delivery.dispatch import Dispatcher, World
 from mailsite_ext.delivery.inbound import Inbound
 from mailsite_ext.delivery.notices import Notices
+from mailsite_ext.delivery.relays import Relays
 from mailsite_ext.delivery.remote import Courier
 from mailsite_ext.delivery.route import Ourselves
 from mailsite_ext.domains.directory import Directory
 from mailsite_ext.limits import Limits
+from mailsite_ext.reception.seals import Seals
 from mailsite_ext.reports.tally import Tally
 from mailsite_ext.reports.worker import Worker, working
 from mailsite_ext.settings.certificate import load_certificate
@@ -73,7 +77,7 @@ def run(parts: Runtime) -> None:
         with Tally(parts.public, parts.clock, settings.hosted_domains) as tally:
             dispatcher = Dispatcher(parts, _world(parts, settings, tally), tell, care)
             tell_ready([])
-            with working(Worker(parts, settings, _host(parts))):
+            with working(Worker(parts, settings, _host(parts))), ordering(certificates.Worker(parts)):
                 dispatcher.run(lambda: not ending.is_set())
     finally:
         storage.close()
@@ -105,6 +109,7 @@ def _world(parts: Runtime, settings: Settings, tally: Tally) -> World:
         shuffle=lambda hosts: chance.sample(hosts, len(hosts)),
         chance=chance.random,
         policy_of=PolicyCache(parts, PolicyFetcher(parts, settings.test_mode)).policy_of,
+        relay_of=Relays(parts, host).find,
         note_sessions=tally.note_sessions,
     )
 
@@ -119,7 +124,8 @@ def _opportunistic() -> ssl.SSLContext:
 def _notices(parts: Runtime, settings: Settings, storage: StorageEngine) -> Notices:
     host = _host(parts)
     posture = effective_posture(settings, load_certificate(parts.config, parts.clock.now()))
-    return Notices(parts, Directory(parts, settings), Inbound(storage, host, posture, Limits()), storage, host)
+    inbound = Inbound(storage, host, posture, Limits(), Seals.of(parts))
+    return Notices(parts, Directory(parts, settings), inbound, storage, host)
 
 
 def _host(parts: Runtime) -> str:

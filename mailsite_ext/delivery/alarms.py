@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from mailsite_ext.delivery.allowance import DAY, HOUR, Recipients, allowed
+from mailsite_ext.delivery.allowance import DAY, HOUR, Recipients, allowed, sent_by
 from mailsite_ext.delivery.models import QueuedMessage, QueuedRecipient
 from mailsite_ext.delivery.retry import Fate
 from mailsite_ext.domains.models import Mailbox
@@ -89,7 +89,7 @@ def _sent_in_a_day(db: Session, now: datetime) -> Sequence[tuple[Mailbox, int]]:
         select(Mailbox, func.count())
         .join(QueuedMessage, QueuedMessage.mailbox == Mailbox.name)
         .join(QueuedRecipient, QueuedRecipient.message_id == QueuedMessage.id)
-        .where(QueuedMessage.queued_at > now - DAY)
+        .where(QueuedMessage.queued_at > now - DAY, QueuedMessage.forwarded_for == "")
         .group_by(Mailbox.id)
     )
     return [(row[0], row[1]) for row in db.execute(query)]
@@ -99,7 +99,7 @@ def _times(db: Session, mailbox: str, now: datetime) -> Sequence[tuple[datetime,
     query = select(QueuedMessage.queued_at, func.count()).join(
         QueuedRecipient, QueuedRecipient.message_id == QueuedMessage.id
     )
-    own = query.where(QueuedMessage.mailbox == mailbox, QueuedMessage.queued_at > now - DAY)
+    own = query.where(sent_by(mailbox), QueuedMessage.queued_at > now - DAY)
     grouped = own.group_by(QueuedMessage.id, QueuedMessage.queued_at).order_by(QueuedMessage.queued_at)
     return [(row[0], row[1]) for row in db.execute(grouped)]
 
@@ -111,8 +111,8 @@ def _of_refusals(db: Session, now: datetime) -> Iterator[Alarm]:
         select(Mailbox.id, Mailbox.name, refused, func.count())
         .join(QueuedMessage, QueuedMessage.mailbox == Mailbox.name)
         .join(QueuedRecipient, QueuedRecipient.message_id == QueuedMessage.id)
-        .where(QueuedMessage.queued_at > now - DAY, QueuedRecipient.host != "")
-        .where(QueuedRecipient.fate.in_([Fate.FAILED, Fate.DELIVERED]))
+        .where(QueuedMessage.queued_at > now - DAY, QueuedMessage.forwarded_for == "")
+        .where(QueuedRecipient.host != "", QueuedRecipient.fate.in_([Fate.FAILED, Fate.DELIVERED]))
         .group_by(Mailbox.id, Mailbox.name)
     )
     for mailbox_id, name, number, settled in db.execute(query):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from mailsite_ext.delivery.models import QueuedMessage, QueuedRecipient
@@ -32,14 +32,19 @@ def allowed(mailbox: Mailbox, limits: Limits) -> Recipients:
     )
 
 
+def sent_by(mailbox: str) -> ColumnElement[bool]:
+    """What is forwarded for somebody is not theirs."""
+    return and_(QueuedMessage.mailbox == mailbox, QueuedMessage.forwarded_for == "")
+
+
 def used(db: Session, mailbox: str, now: datetime, *, besides: str = "") -> Recipients:
     """Recipients it sent to lately.  `besides`: a message that is taken once more and counts once."""
     lately = case((QueuedMessage.queued_at > now - HOUR, 1), else_=0)
     joined = select(func.coalesce(func.sum(lately), 0), func.count()).join_from(
         QueuedMessage, QueuedRecipient, QueuedRecipient.message_id == QueuedMessage.id
     )
-    own = QueuedMessage.mailbox == mailbox, QueuedMessage.queued_at > now - DAY, QueuedMessage.token != besides
-    hour, day = db.execute(joined.where(*own)).one()
+    own = joined.where(sent_by(mailbox), QueuedMessage.queued_at > now - DAY, QueuedMessage.token != besides)
+    hour, day = db.execute(own).one()
     return Recipients(hour, day)
 
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
+from mailsite_ext.delivery.allowance import sent_by
 from mailsite_ext.delivery.models import QueuedMessage, QueuedRecipient
 from mailsite_ext.delivery.queue_page import LATELY
 from mailsite_ext.delivery.retry import Fate
@@ -51,9 +52,7 @@ def list_troubled(db: Session, mailbox: Mailbox, now: datetime) -> Sequence[Sent
 
 def _of(mailbox: Mailbox) -> ColumnElement[bool]:
     """Names are given again when an admin releases one: what was sent before belongs to somebody who is gone."""
-    return and_(
-        QueuedMessage.mailbox == mailbox.name, QueuedMessage.is_whole, QueuedMessage.queued_at >= mailbox.created_at
-    )
+    return and_(sent_by(mailbox.name), QueuedMessage.is_whole, QueuedMessage.queued_at >= mailbox.created_at)
 
 
 def _list(db: Session, condition: ColumnElement[bool]) -> Listed:

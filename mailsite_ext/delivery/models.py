@@ -28,6 +28,7 @@ class QueuedMessage(Base):
     token: Mapped[str] = mapped_column(String(80), unique=True)  # the same message is taken once
     mailbox: Mapped[str] = mapped_column(String(64))  # who sent it, and hears of its fate
     subject: Mapped[str] = mapped_column(String(200), default="", server_default="")  # for its sender's list
+    forwarded_for: Mapped[str] = mapped_column(String(320), default="", server_default="")  # the address here
     sender: Mapped[str] = mapped_column(String(320))
     octets: Mapped[int] = mapped_column(BigInteger)
     is_eight_bit: Mapped[bool]

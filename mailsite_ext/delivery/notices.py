@@ -11,7 +11,7 @@ from mailsite_ext.delivery import queue
 from mailsite_ext.delivery.bounce import MOST_RETURNED_OCTETS, Original, Subject, report, returned
 from mailsite_ext.delivery.header import Origin, read_header
 from mailsite_ext.delivery.inbound import Arrival, Inbound
-from mailsite_ext.delivery.models import QueuedRecipient
+from mailsite_ext.delivery.models import QueuedMessage, QueuedRecipient
 from mailsite_ext.delivery.queue import ToTell
 from mailsite_ext.domains.directory import Directory, Recipient
 from mailsite_ext.protocol.smtp_address import parse_address
@@ -49,7 +49,7 @@ class Notices:
                 queue.told(db, one)
 
     def _tell(self, one: ToTell) -> None:
-        recipient = self._recipient(one.message.sender)
+        recipient = self._reader(one.message)
         if recipient is None:
             log.info("nobody here is %s any more: no notice on message %d", one.message.sender, one.message.id)
             return
@@ -64,6 +64,13 @@ class Notices:
         content = Content(octets, len(octets))
         self._inbound.deliver(arrival, content, read_header(octets, is_whole=True)).result()
 
+    def _reader(self, message: QueuedMessage) -> Recipient | None:
+        """Its sender; of what was forwarded whoever has it forwarded, since its sender is a stranger (X4)."""
+        if not message.forwarded_for:
+            return self._recipient(message.sender)
+        found = self._recipient(message.forwarded_for)
+        return found if found and found.mailboxes else self._recipient(f"postmaster@{self._directory.domains[0]}")
+
     def _recipient(self, sender: str) -> Recipient | None:
         try:
             return self._directory.find_recipient(parse_address(sender, utf8=True))
@@ -77,7 +84,7 @@ class Notices:
     def _original(self, one: ToTell) -> Original:
         message = one.message
         octets, is_whole = returned(b"".join(self._first(message.id)), message.ret)
-        return Original(message.sender, message.queued_at, octets, is_whole, message.envid)
+        return Original(message.forwarded_for or message.sender, message.queued_at, octets, is_whole, message.envid)
 
     def _first(self, message_id: int) -> Iterator[bytes]:
         """As much of the message as is looked at: more than goes back, so that a larger one is seen to be larger."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -16,7 +17,7 @@ from mailsite_ext.authentication.dkim import sign
 from mailsite_ext.authentication.signing_keys import SigningKeys
 from mailsite_ext.delivery import allowance, queue, suppression
 from mailsite_ext.delivery.header import Field, authors, received_field
-from mailsite_ext.delivery.inbound import Arrival, missing_fields
+from mailsite_ext.delivery.inbound import Arrival, check_loops, missing_fields
 from mailsite_ext.delivery.queue import Submission
 from mailsite_ext.domains.models import Mailbox
 from mailsite_ext.errors import NoSuchMailbox, QueueUnavailable
@@ -61,16 +62,28 @@ class DeliveryQueue:
         self._threads.shutdown()
 
     def take(self, arrival: Arrival, recipients: Sequence[RcptTo], content: Content, fields: Sequence[Field]) -> None:
-        """As `submit`, in the thread that calls."""
+        """As `submit`, in the thread that calls.  Raises MailLoop: a relay of ours leads back to us."""
+        check_loops(fields, [], self._limits.received_fields)
         top = received_field(arrival.origin, self._host, arrival.id, "", arrival.received_at)
         head = top + missing_fields(arrival, fields)
         message = partial(_blocks, head, content)
-        mailbox, token = arrival.origin.login, _token(arrival.origin.login, arrival.id)
-        submission = Submission(token, mailbox, arrival.mail, recipients, _subject(fields))
-        blocks = chain([self._signature(fields, message())], message())
+        mailbox = arrival.origin.login
+        submission = Submission(_token(mailbox, arrival.id), mailbox, arrival.mail, recipients, _subject(fields))
+        self._enqueue(submission, chain([self._signature(fields, message())], message()))
+
+    def take_forward(self, submission: Submission, arrival: Arrival, content: Content, fields: Sequence[Field]) -> None:
+        """A message for an address here that leads elsewhere.  What came from outside is not signed as ours."""
+        received = received_field(arrival.origin, self._host, arrival.id, submission.forwarded_for, arrival.received_at)
+        head = f"Delivered-To: {submission.forwarded_for}\r\n".encode() + received + missing_fields(arrival, fields)
+        message = partial(_blocks, head, content)
+        signature = self._signature(fields, message()) if arrival.origin.login else b""
+        self._enqueue(replace(submission, subject=_subject(fields)), chain([signature], message()))
+
+    def _enqueue(self, submission: Submission, blocks: Iterable[bytes]) -> None:
         try:
             with self._parts.public.session() as db:
-                self._check_allowance(db, mailbox, len(recipients), token)
+                if not submission.forwarded_for:
+                    self._check_allowance(db, submission.mailbox, len(submission.recipients), submission.token)
                 queue.enqueue(db, submission, blocks, self._parts.clock.now())
         except SQLAlchemyError as error:
             raise QueueUnavailable from error

@@ -44,6 +44,7 @@ class Submission:
     mail: MailFrom
     recipients: Sequence[RcptTo]
     subject: str = ""
+    forwarded_for: str = ""  # an address here; empty: `mailbox` sent it
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def _begin(db: Session, submission: Submission, now: datetime) -> QueuedMessage:
         token=submission.token,
         mailbox=submission.mailbox,
         subject=submission.subject,
+        forwarded_for=submission.forwarded_for,
         sender=str(mail.sender or ""),
         octets=0,
         is_eight_bit=mail.body is not Body.SEVEN_BIT,
@@ -224,7 +226,7 @@ def settle(
             )
             if row_count(db.execute(mine.values(values))) == 0:
                 log.warning("the claim on %s was lost: it may arrive twice", recipient.address)
-            if suppression.is_about_the_address(answer.reply):
+            if not one.message.forwarded_for and suppression.is_about_the_address(answer.reply):
                 suppression.remember(db, one.message.mailbox, recipient.address, answer.reply, now)
     db.commit()
 

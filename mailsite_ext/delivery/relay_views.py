@@ -132,7 +132,7 @@ def _probe(domain: str) -> Probe:
     name = names[0] if parts.config.public_url else socket.getfqdn()
     courier = Courier(name=name, dial=dial, opportunistic=tls, verifying=tls)
     try:
-        relay = relays.Relays(parts, frozenset({name, *names})).find(domain)
+        relay = relays.Relays(parts, name).find(domain)
     except NoRoute as error:
         return Probe(error.reply.words, [])
     return probe(courier, relay) if relay is not None else Probe(_("It was removed meanwhile."), [])

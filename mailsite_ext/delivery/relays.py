@@ -108,10 +108,10 @@ def find_for(db: Session, domain: str) -> RelayServer | None:
 
 @dataclass(frozen=True, slots=True)
 class Relays:
-    """What the delivery process asks; `ours` are names no relay may have."""
+    """What the delivery process asks; `host` is what we call ourselves."""
 
     parts: Runtime
-    ours: frozenset[str]
+    host: str
 
     def find(self, domain: str) -> Relay | None:
         """Raises NoRoute, for now: the relay cannot be found, is no host to connect to, or its password does not open.
@@ -123,7 +123,7 @@ class Relays:
             policy = load_guard_policy(db) if row is not None else None
         if row is None or policy is None:
             return None
-        if row.host in self.ours:
+        if row.host == self.host:
             raise NoRoute(451, "4.4.6 the relay for this destination is this server itself")
         try:
             found = find_allowed_addresses(policy, self.parts.resolver, row.host, LOOKUP_S)

@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -18,21 +18,27 @@ from mailsite_ext.storage.values import Content
 log = logging.getLogger(__name__)
 
 IN_MEMORY_OCTETS = 128 * 1024
+BLOCK_OCTETS = 128 * 1024
 STALE_S = 24 * 60 * 60
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Spool:
-    """Takes a message in blocks.  Nothing is durable here: the storage sees to that, and may take the file away."""
+    """Takes a message in blocks.  Nothing is durable here: the storage sees to that, and may take the file away.
 
-    def __init__(self, folder: Path) -> None:
+    What is kept is the message as it came, but for its first IN_MEMORY_OCTETS or so, which `clean` may shorten.
+    """
+
+    def __init__(self, folder: Path, clean: Callable[[bytes], bytes] | None = None) -> None:
         self._folder = folder
+        self._clean = clean
         self._blocks: list[bytes] = []
         self._path: Path | None = None
         self._file = -1
-        self.octets = 0
+        self._cleaned = b""
+        self.octets = 0  # as they came
         self.first = b""
-        """The first IN_MEMORY_OCTETS or so; complete after `finish`."""
+        """The first IN_MEMORY_OCTETS or so as they came; complete after `finish`."""
 
     def write(self, data: bytes) -> None:
         """Raises StorageFull, StorageDamaged: nothing is left of the message then."""
@@ -45,14 +51,18 @@ class Spool:
             self._spill()
 
     def _spill(self) -> None:
-        self.first = b"".join(self._blocks)
+        self._take_first()
         self._path = self._folder / f"{uuid4().hex}.spool"
         try:
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise self._fault(error) from None
         self._blocks = []
-        self._append([self.first])
+        self._append([self._cleaned])
+
+    def _take_first(self) -> None:
+        self.first = b"".join(self._blocks)
+        self._cleaned = self._clean(self.first) if self._clean is not None else self.first
 
     def _append(self, blocks: Sequence[bytes]) -> None:
         try:
@@ -73,11 +83,20 @@ class Spool:
     def finish(self) -> Content:
         """The whole message, as the storage takes it."""
         if self._path is None:
-            self.first = b"".join(self._blocks)
-            return Content(self.first, self.octets)
+            self._take_first()
+            return Content(self._cleaned, len(self._cleaned))
         os.close(self._file)
         self._file = -1
-        return Content(self._path, self.octets)
+        return Content(self._path, self.octets - len(self.first) + len(self._cleaned))
+
+    def blocks(self) -> Iterator[bytes]:
+        """The finished message as it came, nothing cleaned away; while the storage has not taken it."""
+        yield self.first
+        if self._path is not None:
+            with self._path.open("rb") as file:
+                file.seek(len(self._cleaned))
+                while block := file.read(BLOCK_OCTETS):
+                    yield block
 
     def discard(self) -> None:
         """Remove what the storage did not take; may be called twice."""

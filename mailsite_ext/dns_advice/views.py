@@ -11,7 +11,7 @@ from mailsite_ext.authentication.budget import DnsBudget
 from mailsite_ext.authentication.key_states import find_coming
 from mailsite_ext.authentication.signing_keys import SigningKeys, is_published
 from mailsite_ext.dns_advice.compare import find_next
-from mailsite_ext.dns_advice.facts import domains_of, find_keys, get_known
+from mailsite_ext.dns_advice.facts import Known, domains_of, find_keys, get_known
 from mailsite_ext.dns_advice.look import look, tally
 from mailsite_ext.dns_advice.records import in_pieces, records_of, zone_file, zone_lines
 from mailsite_ext.domains.views import is_hosting, require_hosting
@@ -59,6 +59,7 @@ def _page(domain: str) -> ResponseReturnValue:
             in_pieces=in_pieces,
             zone_lines=zone_lines,
             checked_at=parts.clock.now(),
+            missing_key=_find_missing_key(known),
         )
     )
     answer.headers["Cache-Control"] = "no-store"
@@ -72,6 +73,14 @@ def zone(domain: str) -> ResponseReturnValue:
     answer = Response(zone_file(domain, records_of(known.facts)), mimetype="text/plain")
     answer.headers["Content-Disposition"] = f'attachment; filename="{domain}.zone"'
     return answer
+
+
+def _find_missing_key(known: Known) -> str:
+    """The selector of the key that signs, where its file is not on this machine; empty: all is well."""
+    if known.facts.keys is None:
+        return ""
+    missing = SigningKeys(runtime().config, runtime().clock).find_missing(known.facts.domain)
+    return missing.selector if missing else ""
 
 
 @bp.post("/<domain>/keys")

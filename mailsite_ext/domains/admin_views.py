@@ -25,6 +25,7 @@ from mailsite_ext.domains.forms import AddressForm, LimitsForm, NameForm
 from mailsite_ext.domains.models import EVERY_DOMAIN, Mailbox, MailboxState
 from mailsite_ext.domains.views import is_hosting, name_words, require_hosting
 from mailsite_ext.errors import NoSuchMailbox, StorageElsewhere
+from mailsite_ext.forwarding import service as forwarding
 from mailsite_ext.limits import Limits
 from mailsite_ext.settings.service import load_settings
 from mailsite_ext.storage.engine import StorageEngine
@@ -117,6 +118,7 @@ def mailbox(mailbox_id: int) -> ResponseReturnValue:
         return _mailbox_page(found, limits=form)
     quota = form.quota_mib.data * MIB if form.quota_mib.data else None
     hidden = text_of(form.hidden_capabilities).upper()
+    forwarding.allow(g.db, mailbox_id, may_forward=bool(form.may_forward.data))
     service.save_sending(g.db, mailbox_id, form.recipients_per_hour.data, form.recipients_per_day.data)
     return _with_storage(mailbox_id, lambda storage: service.save_limits(g.db, storage, mailbox_id, quota, hidden))
 

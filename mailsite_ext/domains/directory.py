@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.orm import Session
@@ -12,13 +12,19 @@ from sqlalchemy.orm import Session
 from app.extension_api import Runtime, User, UserRole
 from mailsite_ext.domains.models import EVERY_DOMAIN, Address, Mailbox, MailboxState
 from mailsite_ext.domains.names import ALWAYS_TAKEN, EVERYTHING, TAKES_REPORTS, fold, is_reserved, split_detail
-from mailsite_ext.errors import DomainNotAllowed, NotLocal
+from mailsite_ext.errors import DomainNotAllowed, NoSuchMailbox, NotLocal
+from mailsite_ext.forwarding.key import SrsKey
+from mailsite_ext.forwarding.models import OutsideAlias
+from mailsite_ext.forwarding.srs import is_rewritten, reverse
 from mailsite_ext.protocol import smtp_address
 from mailsite_ext.settings.mail_domains import is_full_domain
 from mailsite_ext.settings.values import Settings
 
 KEPT = 4_096  # recipients remembered at most
 KEPT_S = 5.0
+
+Reached: TypeAlias = "tuple[tuple[Hosted, ...], tuple[str, ...]]"
+"""Mailboxes here, and addresses elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,12 @@ class Hosted:
     quota_octets: int | None = None
     hidden_capabilities: frozenset[str] = frozenset()  # of IMAP, in upper case
     opened_by: str = ""  # what signed in to it (Logins), a name that tells nothing
+    forward_to: str = ""  # an address elsewhere its person has their mail forwarded to
+    keeps_copy: bool = True  # of what is forwarded
+
+
+NOBODY = Hosted(0, "", 0)
+"""Whose verdict counts where an alias leads elsewhere alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +50,11 @@ class Recipient:
     """Where mail for an address goes: to one mailbox, to several of a shared alias, to the admins of postmaster."""
 
     address: smtp_address.Address
-    mailboxes: tuple[Hosted, ...]  # at least one, unless it takes reports
+    mailboxes: tuple[Hosted, ...]  # at least one, unless it takes reports or leads elsewhere
     detail: str = ""  # the subaddress: shop of ada+shop (RFC 5233)
     takes_reports: bool = False  # a program reads what comes here, whoever else gets it
+    outside: tuple[str, ...] = ()  # addresses elsewhere it leads to
+    takes_bounces_alone: bool = False  # a sender we rewrote: its mail goes back to whom it stands for
 
 
 class Directory:
@@ -54,7 +68,8 @@ class Directory:
     def __init__(self, parts: Runtime, settings: Settings) -> None:
         self._parts = parts
         self._settings = settings
-        self._found: dict[tuple[str, str], tuple[float, tuple[Hosted, ...]]] = {}
+        self._srs_key = SrsKey(parts.config)
+        self._found: dict[tuple[str, str], tuple[float, Reached]] = {}
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -78,10 +93,21 @@ class Directory:
             raise NotLocal(str(address))
         if not address.local.isprintable():  # PostgreSQL stores no NUL, so it has none to compare
             return None
+        if is_rewritten(address.local):
+            return self._find_returned(address)
         name, detail = split_detail(fold(address.local))
-        mailboxes = self._remembered(name, address.domain or self.domains[0])
+        mailboxes, outside = self._remembered(name, address.domain or self.domains[0])
         takes_reports = name in TAKES_REPORTS
-        return Recipient(address, mailboxes, detail, takes_reports) if mailboxes or takes_reports else None
+        is_somebodys = mailboxes or outside or takes_reports
+        return Recipient(address, mailboxes, detail, takes_reports, outside) if is_somebodys else None
+
+    def _find_returned(self, address: smtp_address.Address) -> Recipient | None:
+        """Of a sender we rewrote: whom it stands for.  None: forged, or too old."""
+        try:
+            original = reverse(address.local, self._srs_key.octets(), self._parts.clock.now())
+        except NoSuchMailbox:
+            return None
+        return Recipient(address, (), outside=(str(original),), takes_bounces_alone=True)
 
     def remembers(self, address: smtp_address.Address) -> bool:
         """Does find_recipient answer without asking the database?  Then asyncio may call it where it stands."""
@@ -103,12 +129,12 @@ class Directory:
         with self._parts.public.session() as db:
             return addresses_of(db, mailbox, self.domains)
 
-    def _find_remembered(self, name: str, domain: str) -> tuple[Hosted, ...] | None:
+    def _find_remembered(self, name: str, domain: str) -> Reached | None:
         known = self._found.get((name, domain))
         is_fresh = known is not None and self._parts.clock.monotonic_s() - known[0] < KEPT_S
         return known[1] if known is not None and is_fresh else None
 
-    def _remembered(self, name: str, domain: str) -> tuple[Hosted, ...]:
+    def _remembered(self, name: str, domain: str) -> Reached:
         known = self._find_remembered(name, domain)
         if known is not None:
             return known
@@ -116,17 +142,24 @@ class Directory:
 
         now = self._parts.clock.monotonic_s()
         with self._parts.public.session() as db:
-            found = find_mailboxes(db, name, domain)
-            if name in ALWAYS_TAKEN and not found:
+            found = find_reached(db, name, domain)
+            if name in ALWAYS_TAKEN and not any(found):
                 service.ensure_admin_mailbox(self._parts, db)
-                found = find_mailboxes(db, name, domain)
+                found = find_reached(db, name, domain)
         if len(self._found) >= KEPT:
             self._found.clear()
-        if found:
+        if any(found):
             self._found[name, domain] = now, found
         else:
             self._found.pop((name, domain), None)
         return found
+
+
+def find_reached(db: Session, name: str, domain: str) -> Reached:
+    """The mailboxes and the addresses elsewhere that a folded `name` at `domain` leads to."""
+    same = OutsideAlias.local_part == name, OutsideAlias.domain.in_([domain, EVERY_DOMAIN])
+    outside = tuple(db.scalars(select(OutsideAlias.target).where(*same).distinct().order_by(OutsideAlias.target)))
+    return (find_named if outside else find_mailboxes)(db, name, domain), outside
 
 
 def find_mailboxes(db: Session, name: str, domain: str) -> tuple[Hosted, ...]:
@@ -183,11 +216,28 @@ def _aliases(db: Session, name: str, domain: str) -> Sequence[tuple[Hosted, str]
 
 
 def _hosted(row: Row[*tuple[Any, ...]]) -> Hosted:
-    return Hosted(row.id, row.name, row.user_id, row.quota_octets, frozenset(row.hidden_capabilities.upper().split()))
+    return Hosted(
+        row.id,
+        row.name,
+        row.user_id,
+        row.quota_octets,
+        frozenset(row.hidden_capabilities.upper().split()),
+        forward_to=row.forward_to if row.may_forward else "",
+        keeps_copy=row.keeps_copy,
+    )
 
 
 _OPEN = (
-    select(Mailbox.id, Mailbox.name, Mailbox.user_id, Mailbox.quota_octets, Mailbox.hidden_capabilities)
+    select(
+        Mailbox.id,
+        Mailbox.name,
+        Mailbox.user_id,
+        Mailbox.quota_octets,
+        Mailbox.hidden_capabilities,
+        Mailbox.may_forward,
+        Mailbox.forward_to,
+        Mailbox.keeps_copy,
+    )
     .join(User, User.id == Mailbox.user_id)
     .where(Mailbox.state == MailboxState.OPEN)
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import Field, IntegerField, SelectField, StringField
+from wtforms import BooleanField, Field, IntegerField, SelectField, StringField
 from wtforms.validators import DataRequired, Length, NumberRange, Optional, ValidationError
 
 from app.extension_api import text_of, tidy
@@ -36,6 +36,7 @@ class LimitsForm(FlaskForm):  # type: ignore[misc]
         _("Hidden IMAP capabilities"), [Length(max=500), is_list_of_words], filters=[tidy]
     )
 
+    may_forward = BooleanField(_("May forward their mail to an address elsewhere"))
     recipients_per_hour = IntegerField(_("Recipients an hour"), [Optional(), NumberRange(0, MOST_RECIPIENTS)])
     recipients_per_day = IntegerField(_("Recipients a day"), [Optional(), NumberRange(0, MOST_RECIPIENTS)])
 

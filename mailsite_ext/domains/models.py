@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extension_api import Base, UtcDateTime
@@ -37,6 +37,9 @@ class Mailbox(Base):
     hidden_capabilities: Mapped[str] = mapped_column(String(500), default="")  # of IMAP, from a broken client
     recipients_per_hour: Mapped[int | None]  # elsewhere; None: as all have
     recipients_per_day: Mapped[int | None]
+    may_forward: Mapped[bool] = mapped_column(default=False, server_default=false())
+    forward_to: Mapped[str] = mapped_column(String(320), default="", server_default="")  # elsewhere; empty: nowhere
+    keeps_copy: Mapped[bool] = mapped_column(default=True, server_default=true())  # of what is forwarded
     scram_salt: Mapped[bytes]  # of all its app passwords: SCRAM names one salt before it knows which was typed
     scram_iterations: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

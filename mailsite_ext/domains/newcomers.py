@@ -16,6 +16,7 @@ from app.extension_api import SWITCHES, Runtime, User, UserRole, UserState, curr
 from mailsite_ext.domains import scram
 from mailsite_ext.domains.models import Address, Mailbox, MailboxState
 from mailsite_ext.domains.names import is_reserved, suggest_name
+from mailsite_ext.forwarding.models import OutsideAlias
 
 BATCH = 500  # mailboxes of one commit
 
@@ -72,7 +73,8 @@ def taken_names(db: Session, names: Iterable[str]) -> frozenset[str]:
     wanted = {name for name in names if name}
     mailboxes = db.scalars(select(Mailbox.name).where(Mailbox.name.in_(wanted)))
     aliases = db.scalars(select(Address.local_part).where(Address.local_part.in_(wanted)).distinct())
-    return frozenset([*mailboxes, *aliases])
+    outside = db.scalars(select(OutsideAlias.local_part).where(OutsideAlias.local_part.in_(wanted)).distinct())
+    return frozenset([*mailboxes, *aliases, *outside])
 
 
 def _make(db: Session, people: Sequence[User], now: datetime) -> None:

@@ -34,6 +34,7 @@ from mailsite_ext.domains.models import EVERY_DOMAIN, Address, AppPassword, Mail
 from mailsite_ext.domains.names import EVERYTHING, is_reserved, parse_name, suggest_name
 from mailsite_ext.domains.newcomers import new_row
 from mailsite_ext.domains.sources import SOURCE
+from mailsite_ext.forwarding.models import OutsideAlias
 from mailsite_ext.settings.service import load_settings
 from mailsite_ext.storage.engine import StorageEngine
 
@@ -138,7 +139,9 @@ def check_name(db: Session, field: str, name: str, role: UserRole) -> None:
 def is_taken(db: Session, name: str) -> bool:
     """Is it the name of a mailbox, also of a person who is gone, or of an alias?"""
     mailbox = db.scalar(select(Mailbox.id).where(Mailbox.name == name))
-    return mailbox is not None or db.scalar(select(Address.id).where(Address.local_part == name).limit(1)) is not None
+    aliases = select(Address.id).where(Address.local_part == name)
+    outside = select(OutsideAlias.id).where(OutsideAlias.local_part == name)
+    return mailbox is not None or db.scalar(aliases.union_all(outside).limit(1)) is not None
 
 
 def set_state(db: Session, mailbox_id: int, state: MailboxState) -> Mailbox:

@@ -74,16 +74,15 @@ def rename(account: Account, command: Rename) -> Iterator[bytes]:
 
 
 def subscribe(account: Account, command: Subscribe) -> Iterator[bytes]:
-    account.storage.subscribe(_any_folder(account, command.folder).id, subscribed=True)
+    """Of a name that has a folder, or has a subscription already (RFC 9051 §6.3.7 lets a server check)."""
+    account.storage.subscribe(account.mailbox, command.folder, subscribed=True)
     yield from tell_news(account)
     yield status_line(command.tag, "OK", "subscribed")
 
 
 def unsubscribe(account: Account, command: Unsubscribe) -> Iterator[bytes]:
-    """A name that is not there is not subscribed to either."""
-    folder = account.storage.find_folder(account.mailbox, command.folder)
-    if folder is not None:
-        account.storage.subscribe(folder.id, subscribed=False)
+    """Of any name, whether it has a folder or not."""
+    account.storage.subscribe(account.mailbox, command.folder, subscribed=False)
     yield from tell_news(account)
     yield status_line(command.tag, "OK", "unsubscribed")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mailsite_ext.imap.account import Account
@@ -15,23 +15,42 @@ from mailsite_ext.storage.values import DELIMITER, StoredFolder
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
-    """A mailbox's folders by name, and which have others below, subscribed ones among them."""
+class Name:
+    """A name of the tree; `folder` None: only subscribed to, or above such a name."""
 
-    folders: Sequence[StoredFolder]
-    parents: frozenset[str]
+    name: str
+    folder: StoredFolder | None
+    is_subscribed: bool
+
+    @property
+    def is_selectable(self) -> bool:
+        return self.folder is not None and self.folder.selectable
+
+    @property
+    def special_use(self) -> str | None:
+        role = self.folder.role if self.folder else None
+        return SPECIAL_USES.get(role) if role else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A mailbox's names, and which have others below, subscribed ones among them."""
+
+    names: Sequence[Name]
+    parents: frozenset[str]  # of folders
     parents_of_subscribed: frozenset[str]
     parents_of_hidden: frozenset[str]  # of subscribed ones that do not match what was asked for
 
     @classmethod
-    def of(cls, folders: Sequence[StoredFolder], matches: Patterns) -> Tree:
-        subscribed = [folder for folder in folders if folder.subscribed]
-        hidden = [folder for folder in subscribed if not matches(folder.name)]
-        return cls(folders, _names_above(folders), _names_above(subscribed), _names_above(hidden))
+    def of(cls, names: Sequence[Name], matches: Patterns) -> Tree:
+        subscribed = [one.name for one in names if one.is_subscribed]
+        hidden = [name for name in subscribed if not matches(name)]
+        there = [one.name for one in names if one.folder]
+        return cls(names, _all_above(there), _all_above(subscribed), _all_above(hidden))
 
 
-def _names_above(folders: Sequence[StoredFolder]) -> frozenset[str]:
-    return frozenset(above for folder in folders for above in _above(folder.name))
+def _all_above(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(above for name in names for above in _above(name))
 
 
 def _above(name: str) -> Iterator[str]:
@@ -40,66 +59,81 @@ def _above(name: str) -> Iterator[str]:
         yield name
 
 
+def _there(account: Account) -> list[Name]:
+    return [Name(folder.name, folder, folder.subscribed) for folder in account.storage.folders(account.mailbox)]
+
+
+def _with_subscribed(account: Account) -> list[Name]:
+    """Besides the folders the names that are subscribed to without one (RFC 9051 §6.3.7), and those above them."""
+    found = _there(account)
+    known = {one.name for one in found}
+    gone = [name for name in account.storage.subscriptions(account.mailbox) if name not in known]
+    above = sorted(_all_above(gone) - known - set(gone))
+    found += [Name(name, None, is_subscribed=True) for name in gone]
+    return found + [Name(name, None, is_subscribed=False) for name in above]
+
+
 def list_folders(account: Account, command: List) -> Iterator[bytes]:
     if command.patterns == ("",):  # asks for the delimiter alone (RFC 9051 §6.3.9)
         yield list_response("", ("\\Noselect",), utf8=account.is_utf8)
         yield status_line(command.tag, "OK", "done")
         return
     matches = Patterns(command.reference, command.patterns)
-    tree = Tree.of(account.storage.folders(account.mailbox), matches)
-    for folder in tree.folders:
-        if matches(folder.name) and (line := _list_line(account, tree, folder, command)):
+    tree = Tree.of((_with_subscribed if "SUBSCRIBED" in command.select else _there)(account), matches)
+    for one in tree.names:
+        if matches(one.name) and (line := _list_line(account, tree, one, command)):
             yield line
-            if command.status and folder.selectable:
-                yield status_of(account, folder, command.status)
+            if command.status and one.folder and one.is_selectable:
+                yield status_of(account, one.folder, command.status)
     yield from tell_news(account)
     yield status_line(command.tag, "OK", "done")
 
 
-def _list_line(account: Account, tree: Tree, folder: StoredFolder, command: List) -> bytes:
-    """The response for one folder; empty where the selection leaves it out (RFC 5258 §3.1).
+def _list_line(account: Account, tree: Tree, one: Name, command: List) -> bytes:
+    """The response for one name; empty where the selection leaves it out (RFC 5258 §3.1).
 
-    CHILDINFO alone brings no folder in, if those below are all told of themselves (RFC 5258 §4).
+    CHILDINFO alone brings no name in, if those below are all told of themselves (RFC 5258 §4).
     """
-    chosen = _is_chosen(folder, command.select)
+    chosen = _is_chosen(one, command.select)
     parents = tree.parents_of_subscribed if chosen else tree.parents_of_hidden
-    below = command.select >= {"RECURSIVEMATCH", "SUBSCRIBED"} and folder.name in parents
+    below = command.select >= {"RECURSIVEMATCH", "SUBSCRIBED"} and one.name in parents
     if not (chosen or below):
         return b""
     return list_response(
-        folder.name,
-        _attributes(tree, folder, command),
+        one.name,
+        _attributes(tree, one, command),
         utf8=account.is_utf8,
         child_info=("SUBSCRIBED",) if below else (),
     )
 
 
-def _is_chosen(folder: StoredFolder, select: frozenset[str]) -> bool:
-    if "SUBSCRIBED" in select and not folder.subscribed:
+def _is_chosen(one: Name, select: frozenset[str]) -> bool:
+    if "SUBSCRIBED" in select and not one.is_subscribed:
         return False
-    return "SPECIAL-USE" not in select or folder.role in SPECIAL_USES
+    return "SPECIAL-USE" not in select or one.special_use is not None
 
 
-def _attributes(tree: Tree, folder: StoredFolder, command: List) -> Iterator[str]:
-    if not folder.selectable:
+def _attributes(tree: Tree, one: Name, command: List) -> Iterator[str]:
+    if not one.is_selectable:
         yield "\\NonExistent" if command.is_extended else "\\Noselect"
-    yield "\\HasChildren" if folder.name in tree.parents else "\\HasNoChildren"
-    if folder.role in SPECIAL_USES:
-        yield SPECIAL_USES[folder.role]
-    if folder.subscribed and "SUBSCRIBED" in command.select | command.returns:
+    yield "\\HasChildren" if one.name in tree.parents else "\\HasNoChildren"
+    if one.special_use:
+        yield one.special_use
+    if one.is_subscribed and "SUBSCRIBED" in command.select | command.returns:
         yield "\\Subscribed"
 
 
 def list_subscribed(account: Account, command: Lsub) -> Iterator[bytes]:
-    """RFC 3501 §6.3.9: a name that only stands above matching ones is shown for `%`, as one that cannot be selected."""
+    r"""RFC 3501 §6.3.9: a name that only stands above matching ones is shown for `%`, with \Noselect."""
     matches = Patterns(command.reference, command.patterns)
-    tree = Tree.of(account.storage.folders(account.mailbox), matches)
-    for folder in tree.folders:
-        if not matches(folder.name):
+    tree = Tree.of(_with_subscribed(account), matches)
+    for one in tree.names:
+        if not matches(one.name):
             continue
-        if folder.subscribed:
-            yield list_response(folder.name, (), utf8=account.is_utf8, verb=b"LSUB")
-        elif folder.name in tree.parents_of_subscribed:
-            yield list_response(folder.name, ("\\Noselect",), utf8=account.is_utf8, verb=b"LSUB")
+        if one.is_subscribed:
+            attributes = () if one.is_selectable else ("\\NonExistent",)
+            yield list_response(one.name, attributes, utf8=account.is_utf8, verb=b"LSUB")
+        elif one.name in tree.parents_of_subscribed:
+            yield list_response(one.name, ("\\Noselect",), utf8=account.is_utf8, verb=b"LSUB")
     yield from tell_news(account)
     yield status_line(command.tag, "OK", "done")

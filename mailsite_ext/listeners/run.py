@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.extension_api import Config, MailError, MailLog, Runtime, Way, log_file, tell_failure, tell_ready
 from mailsite_ext.delivery.spool import sweep
@@ -27,7 +29,7 @@ from mailsite_ext.listeners.peers import TOO_MANY, Peers
 from mailsite_ext.listeners.serve import Handler, Server
 from mailsite_ext.listeners.tls import CertificateFiles
 from mailsite_ext.listeners.turns import Turns
-from mailsite_ext.settings.certificate import load_certificate, tls_context
+from mailsite_ext.settings.certificate import certificate_files, load_certificate, tls_context
 from mailsite_ext.settings.posture import (
     Certificate,
     CertificateState,
@@ -43,6 +45,11 @@ from mailsite_ext.storage.bells import FolderBells
 from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.open import Storage, open_storage
 from mailsite_ext.storage.text_indexer import TextIndexer
+
+if TYPE_CHECKING:
+    from mailsite_ext.reception.door import Door
+    from mailsite_ext.reception.examine import Examiner
+    from mailsite_ext.reports.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -80,26 +87,61 @@ class Process:
             return None
         return ExchangeLog(MailLog(log_file(self.parts.config, "mail")), self.parts.clock, service)
 
-    def smtp_handler(self, spec: ListenerSpec) -> Handler:
+    def smtp_handler(self, spec: ListenerSpec, tally: Tally | None) -> Handler:
         from mailsite_ext.delivery.inbound import Inbound  # these bring DKIM and cryptography, 8 MiB that IMAP spares
         from mailsite_ext.delivery.outbound import DeliveryQueue
+        from mailsite_ext.forwarding.forwarder import Forwarder
+        from mailsite_ext.listeners.examining import Examining
         from mailsite_ext.listeners.smtp import Reception
+        from mailsite_ext.reception.seals import Seals
         from mailsite_ext.reports.box import ReportBox
 
-        posture = effective_posture(self.settings, self.certificate)
+        directory, outbound = Directory(self.parts, self.settings), DeliveryQueue(self.parts, self.host, self.limits)
         return Reception(
             spec=spec,
             host=self.host,
             limits=self.limits,
-            directory=Directory(self.parts, self.settings),
+            directory=directory,
             logins=Logins(self.parts, self.settings, self.limits, Way.SMTP),
             has_room=self._has_room,
-            inbound=Inbound(self.storage, self.host, posture, self.limits, reports=ReportBox(self.parts.public)),
-            outbound=DeliveryQueue(self.parts, self.host, self.limits),
+            inbound=Inbound(
+                self.storage,
+                self.host,
+                effective_posture(self.settings, self.certificate),
+                self.limits,
+                Seals.of(self.parts),
+                enforces_dmarc=self.settings.enforce_dmarc,
+                reports=ReportBox(self.parts.public),
+                tally=tally,
+                forwards=Forwarder(self.parts, directory, outbound),
+            ),
+            examining=Examining(self._examiner(), self.limits, self._door()),
+            outbound=outbound,
             clock=self.parts.clock,
             spool_folder=self.spool_folder,
             log=self.log("smtp"),
         ).serve
+
+    def _examiner(self) -> Examiner:
+        from mailsite_ext.junk.judging import JunkFilters
+        from mailsite_ext.reception.examine import Examiner
+        from mailsite_ext.trusted_senders.service import TrustedSenders
+
+        parts = self.parts
+        return Examiner(
+            parts.resolver,
+            parts.clock,
+            self.host,
+            TrustedSenders(parts.public),
+            JunkFilters(parts.public),
+            self.settings.trusted_forwarders,
+        )
+
+    def _door(self) -> Door | None:
+        from mailsite_ext.reception.door import Door
+
+        made = Door(self.parts, blocklists=self.settings.blocklists, greylists=self.settings.greylisting)
+        return None if made.is_open else made
 
     def _has_room(self, hosted: Hosted, octets: int) -> bool:
         quota = self.storage.quota(hosted.name)
@@ -209,15 +251,28 @@ async def _care(storage: StorageEngine) -> None:
 
 
 def _certificate(process: Process) -> CertificateFiles:
-    config = process.parts.config
-    files = [Path(name) for name in (config.tls_certificate_file, config.tls_key_file) if name]
-    return CertificateFiles(lambda: tls_context(config), files)
+    files = certificate_files(process.parts.config)
+    return CertificateFiles(lambda: tls_context(files), files)
+
+
+@contextmanager
+def _counting(process: Process) -> Iterator[Tally | None]:
+    """What is counted for reports, where any are sent."""
+    from mailsite_ext.reports.tally import Tally
+
+    settings, parts = process.settings, process.parts
+    if not settings.send_reports:
+        yield None
+        return
+    with Tally(parts.public, parts.clock, settings.hosted_domains) as tally:
+        yield tally
 
 
 @contextmanager
 def _handlers(process: Process, *, is_imap: bool) -> Iterator[Callable[[ListenerSpec], Handler]]:
     if not is_imap:
-        yield process.smtp_handler
+        with _counting(process) as tally:
+            yield partial(process.smtp_handler, tally=tally)
         return
     bells = FolderBells(process.parts.bus)
     limits = process.limits

@@ -33,11 +33,13 @@ from mailsite_ext.errors import (
 )
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import smtp_policy as policy
+from mailsite_ext.listeners.examining import Examining
 from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.landing import Landing
 from mailsite_ext.listeners.serve import Connection
 from mailsite_ext.listeners.sign_in import KnowsLogins, SignIn
-from mailsite_ext.protocol.smtp_address import Address, parse_address
+from mailsite_ext.listeners.transaction import Transaction
+from mailsite_ext.protocol.smtp_address import Address
 from mailsite_ext.protocol.smtp_grammar import (
     Auth,
     Data,
@@ -52,6 +54,7 @@ from mailsite_ext.protocol.smtp_grammar import (
     Vrfy,
 )
 from mailsite_ext.protocol.smtp_session import Chunk, ChunkEnd, Event, MessageEnd, SaslResponse, SmtpSession, State
+from mailsite_ext.reception.forged import without_claims
 from mailsite_ext.replies import Reply, smtp_reply
 from mailsite_ext.settings.posture import ListenerSpec
 from mailsite_ext.storage.values import Content
@@ -85,24 +88,18 @@ class Reception:
     inbound: Inbound
     clock: Clock
     spool_folder: Path
+    examining: Examining | None = None  # None: nothing is asked about mail from outside
     outbound: Outbound | None = None
     log: ExchangeLog | None = None
     landing: Landing = field(default_factory=Landing)
 
+    def clean(self, first: bytes) -> bytes:
+        """Without what claims to be our own finding: nobody, not even who signed in, writes that for us."""
+        return without_claims(first, {self.host.lower()})
+
     async def serve(self, connection: Connection) -> None:
         """The handler of a Server."""
         await Conversation(self, connection).run()
-
-
-@dataclass(slots=True)
-class Transaction:
-    """MAIL, its recipients, and the message as far as it is here."""
-
-    mail: MailFrom
-    spool: Spool
-    local: list[Recipient] = field(default_factory=list)
-    outside: list[RcptTo] = field(default_factory=list)
-    fault: MailError | None = None  # of the spool
 
 
 class Conversation:
@@ -276,7 +273,7 @@ class Conversation:
         if mail.sender is not None:
             self._at.directory.check_domain(mail.sender.domain)
             await self._check_is_theirs([mail.sender])
-        self._transaction = Transaction(mail, Spool(self._at.spool_folder))
+        self._transaction = Transaction(mail, Spool(self._at.spool_folder, self._at.clean))
         self._connection.bound_transaction(self._at.limits.smtp_transaction_s)
         return Reply(250, "2.1.0 sender ok")
 
@@ -310,12 +307,14 @@ class Conversation:
         return await self._ask(partial(directory.find_recipient, address))
 
     async def _take_local(self, found: Recipient | None) -> None:
-        if found is None:
+        if found is None or (found.takes_bounces_alone and self._now.mail.sender is not None):
             raise NoSuchMailbox
         size = self._now.mail.size_octets
         for hosted in found.mailboxes:
             if hosted.quota_octets is not None and not await self._ask(partial(self._at.has_room, hosted, size)):
                 raise MailboxFull
+        if self._login is None and self._at.examining is not None:
+            await self._at.examining.admit(self._connection.peer, self._now.mail.sender, found.address)
         self._now.local.append(found)
 
     async def _take_outside(self, rcpt: RcptTo) -> None:
@@ -354,9 +353,11 @@ class Conversation:
         content = transaction.spool.finish()
         fields = fields_of(transaction.spool)
         if self._login is not None:
-            await self._check_is_theirs([_address(text) for text in authors(fields)])
+            await self._check_is_theirs([policy.author(text) for text in authors(fields)])
         message_id = uuid4().hex
         arrival = Arrival(transaction.mail, transaction.local, self._origin(), message_id, self._at.clock.now())
+        if self._login is None and self._at.examining is not None:
+            arrival = await self._at.examining.examined(arrival, transaction.spool.blocks)
         await self._store(arrival, content, fields)
         return Reply(250, f"2.0.0 taken as {message_id}")
 
@@ -388,11 +389,3 @@ class Conversation:
     async def _ask(self, question: Callable[[], Answer]) -> Answer:
         """The directory may wait for the database."""
         return await asyncio.get_running_loop().run_in_executor(_threads, question)
-
-
-def _address(text: str) -> Address:
-    """An address of a header.  Raises NotYourAddress: what cannot be read is nobody's."""
-    try:
-        return parse_address(text, utf8=True)
-    except MailError:
-        raise NotYourAddress from None

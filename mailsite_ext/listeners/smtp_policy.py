@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.extension_api import MailError
 from mailsite_ext.domains.directory import Recipient
 from mailsite_ext.errors import (
     AuthenticationRequired,
     BadSequence,
     CommandNotOffered,
     MessageTooLarge,
+    NotYourAddress,
     RouteRefused,
     TlsRequired,
     TooManyRecipients,
 )
 from mailsite_ext.limits import Limits
 from mailsite_ext.protocol.sasl import MECHANISMS
-from mailsite_ext.protocol.smtp_address import Address
+from mailsite_ext.protocol.smtp_address import Address, parse_address
 from mailsite_ext.protocol.smtp_grammar import MailFrom
 from mailsite_ext.settings.posture import ListenerRole, ListenerSpec
 
@@ -97,6 +99,14 @@ def check_mail(spec: ListenerSpec, peer: Peer, mail: MailFrom, limits: Limits) -
         raise AuthenticationRequired
     if mail.size_octets > limits.message_octets:
         raise MessageTooLarge
+
+
+def author(text: str) -> Address:
+    """An address of a header.  Raises NotYourAddress: what cannot be read is nobody's."""
+    try:
+        return parse_address(text, utf8=True)
+    except MailError:
+        raise NotYourAddress from None
 
 
 def check_recipient(peer: Peer, mail: MailFrom, recipient: Address, others: int, limits: Limits) -> None:

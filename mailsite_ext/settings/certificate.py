@@ -6,6 +6,7 @@ The package cryptography is imported where it is used: a web process is 8 MiB sm
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,15 +18,30 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 
+def ordered_certificate_file(config: Config) -> Path:
+    """Where the one lies that was had by ACME, with its key before it."""
+    return config.work_directory.absolute() / "security" / "acme" / "certificate.pem"
+
+
+def certificate_files(config: Config) -> Sequence[Path]:
+    """The files of the certificate that is used, the chain first: what TLS_CERTIFICATE_FILE names counts before one
+    that was had by ACME.  Empty: there is none."""
+    if config.tls_certificate_file:
+        return [Path(name) for name in (config.tls_certificate_file, config.tls_key_file) if name]
+    ordered = ordered_certificate_file(config)
+    return [ordered] if ordered.exists() else []
+
+
 def load_certificate(config: Config, now: datetime) -> Certificate:
-    """What TLS_CERTIFICATE_FILE and TLS_KEY_FILE hold; a fault of theirs is said in `error`, never raised."""
-    if not config.tls_certificate_file:
+    """What the certificate's files hold; a fault of theirs is said in `error`, never raised."""
+    files = certificate_files(config)
+    if not files:
         return NO_CERTIFICATE
     from cryptography import x509
 
     try:
-        tls_context(config)
-        leaf = x509.load_pem_x509_certificates(Path(config.tls_certificate_file).read_bytes())[0]
+        tls_context(files)
+        leaf = x509.load_pem_x509_certificates(files[0].read_bytes())[0]
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         return Certificate(CertificateState.UNREADABLE, error=_words(error))
     expires_at = leaf.not_valid_after_utc
@@ -33,11 +49,15 @@ def load_certificate(config: Config, now: datetime) -> Certificate:
     return Certificate(state, _names(leaf), expires_at)
 
 
-def tls_context(config: Config) -> ssl.SSLContext:
-    """A listener's context.  Raises OSError (ssl.SSLError is one) where certificate and key cannot be used."""
+def tls_context(files: Sequence[Path]) -> ssl.SSLContext:
+    """A listener's context, of `certificate_files`.
+
+    Raises OSError (ssl.SSLError is one) where certificate and key cannot be used.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(config.tls_certificate_file, config.tls_key_file or None, password="")
+    chain, *key = files
+    context.load_cert_chain(chain, key[0] if key else None, password="")
     return context
 
 

@@ -11,7 +11,8 @@ from mailsite_ext.settings.service import load_settings
 
 SHARED = ("domains", "storage_engine", "starttls", "expose", "posture", "log_mail", "test_mode")
 LISTENERS = (*SHARED, "listener_processes")
-SMTP = (*LISTENERS, "smtp_port", "smtps_port", "fallback_port", "enforce_dmarc", "trusted_forwarders", "send_reports")
+RECEPTION = ("enforce_dmarc", "trusted_forwarders", "greylisting", "blocklists", "send_reports")
+SMTP = (*LISTENERS, "smtp_port", "smtps_port", "fallback_port", *RECEPTION)
 IMAP = (*LISTENERS, "imap_port", "imaps_port")
 DELIVERY = ("domains", "storage_engine", "posture", "test_mode", "send_reports")
 

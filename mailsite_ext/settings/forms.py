@@ -46,6 +46,8 @@ class SettingsForm(Form):
     posture = RadioField(_("Delivery security"), choices=choices(*((posture.value, "") for posture in Posture)))
     enforce_dmarc = BooleanField(_("Enforce DMARC"))
     trusted_forwarders = StringField(_("Trusted forwarders"), [Length(max=5_000)], filters=[tidy])
+    greylisting = BooleanField(_("Greylisting"))
+    blocklists = StringField(_("Block lists"), [Length(max=5_000)], filters=[tidy])
     send_reports = BooleanField(_("Send reports to other domains"))
     log_mail = BooleanField(_("Log mail"))
     test_mode = BooleanField(_("Test mail mode"))

@@ -1,4 +1,4 @@
-"""Mail Domains (O3) and trusted forwarders: reading what was typed.  Pure."""
+"""Mail Domains (O3), trusted forwarders and block lists: reading what was typed.  Pure."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mailsite_ext.errors import DomainNotAllowed
 LONGEST_OCTETS = 253  # RFC 1035 §2.3.4, in text
 MAX_DOMAINS = 500
 MAX_FORWARDERS = 100
+MAX_BLOCKLISTS = 10
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")  # RFC 1123 §2.1: letters, digits, hyphens inside
 
 
@@ -39,6 +40,18 @@ def parse_forwarders(text: str) -> tuple[str, ...]:
     for domain in found:
         if not is_full_domain(domain) or is_public_suffix(domain):
             raise DomainNotAllowed(domain)
+    return found
+
+
+def parse_blocklists(text: str) -> tuple[str, ...]:
+    """The same for the zones of DNS block lists.
+
+    Raises BadInput naming the one that is none or too many; DomainNotAllowed naming one that is no full name.
+    """
+    found = _domains_in(text, MAX_BLOCKLISTS)
+    for zone in found:
+        if not is_full_domain(zone):
+            raise DomainNotAllowed(zone)
     return found
 
 

@@ -25,6 +25,8 @@ class MailsiteSettings(Base):
     expose: Mapped[bool]
     enforce_dmarc: Mapped[bool]
     trusted_forwarders: Mapped[str] = mapped_column(Text, default="", server_default="")  # as `domains`
+    greylisting: Mapped[bool] = mapped_column(default=False, server_default="0")
+    blocklists: Mapped[str] = mapped_column(Text, default="", server_default="")  # as `domains`
     send_reports: Mapped[bool] = mapped_column(default=True, server_default="1")
     posture: Mapped[Posture]
     log_mail: Mapped[bool]

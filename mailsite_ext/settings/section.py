@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from flask import render_template, request, url_for
 from flask_babel import gettext as _
@@ -17,7 +20,7 @@ from mailsite_ext.errors import DomainNotAllowed
 from mailsite_ext.settings.certificate import load_certificate
 from mailsite_ext.settings.checks import default_ports, equal_ports
 from mailsite_ext.settings.forms import PREFIX, SECURE, SettingsForm, stored_values, typed_values
-from mailsite_ext.settings.mail_domains import parse_domains, parse_forwarders
+from mailsite_ext.settings.mail_domains import parse_blocklists, parse_domains, parse_forwarders
 from mailsite_ext.settings.posture import effective_posture, is_local_only, needs_second_look
 from mailsite_ext.settings.service import load_settings, store_settings
 from mailsite_ext.settings.values import Settings
@@ -55,33 +58,32 @@ class MailsiteSection:
             return True
         if not self._form.validate():
             return False
-        domains, forwarders = self._domains(), self._forwarders()
-        typed = typed_values(self._form)
-        self._settings = replace(self._stored, **typed, domains=domains, trusted_forwarders=forwarders)
+        typed: dict[str, Any] = {**typed_values(self._form), **self._domain_lists()}
+        self._settings = replace(self._stored, **typed)
         self._check_ports(self._settings)
         self._check_twice(self._settings)
         return not self._form.errors
 
-    def _forwarders(self) -> tuple[str, ...]:
-        field = self._form.trusted_forwarders
-        try:
-            return parse_forwarders(text_of(field))
-        except DomainNotAllowed as error:
-            words = _(
-                "“%(domain)s” is shared by many. Name the domain of the forwarder itself, such as lists.example.org."
-            )
-            field.errors = [words % {"domain": error.detail}]
-        except BadInput as error:
-            field.errors = [_("“%(domain)s” is not a domain. Write it as example.org.", domain=error.detail)]
-        return ()
+    def _domain_lists(self) -> dict[str, tuple[str, ...]]:
+        here = partial(parse_domains, test_mode=bool(self._form.test_mode.data))
+        one = _("“%(domain)s” is not a full domain name. Only Test Mail Mode takes such a one.")
+        shared = _(
+            "“%(domain)s” is shared by many. Name the domain of the forwarder itself, such as lists.example.org."
+        )
+        part = _("“%(domain)s” is not the full name of a block list. Write it as list.example.org.")
+        return {
+            "domains": self._names_in("domains", here, one),
+            "trusted_forwarders": self._names_in("trusted_forwarders", parse_forwarders, shared),
+            "blocklists": self._names_in("blocklists", parse_blocklists, part),
+        }
 
-    def _domains(self) -> tuple[str, ...]:
-        field = self._form.domains
+    def _names_in(self, name: str, parse: Callable[[str], tuple[str, ...]], not_allowed: str) -> tuple[str, ...]:
+        """What was typed into a field of domains; what is wrong is said there."""
+        field = self._form[name]
         try:
-            return parse_domains(text_of(field), test_mode=bool(self._form.test_mode.data))
+            return parse(text_of(field))
         except DomainNotAllowed as error:
-            words = _("“%(domain)s” is not a full domain name. Only Test Mail Mode takes such a one.")
-            field.errors = [words % {"domain": error.detail}]
+            field.errors = [not_allowed % {"domain": error.detail}]
         except BadInput as error:
             field.errors = [_("“%(domain)s” is not a domain. Write it as example.org.", domain=error.detail)]
         return ()

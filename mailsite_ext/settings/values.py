@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LOCALHOST = "localhost"
-DOMAIN_LISTS = ("domains", "trusted_forwarders")
+DOMAIN_LISTS = ("domains", "trusted_forwarders", "blocklists")
 """Settings that are several domains."""
 
 
@@ -37,6 +37,8 @@ class Settings:
     expose: bool = False  # O10
     enforce_dmarc: bool = False  # O11
     trusted_forwarders: tuple[str, ...] = ()  # A-labels: whose ARC seals may spare mail from DMARC
+    greylisting: bool = False
+    blocklists: tuple[str, ...] = ()  # zones of DNS block lists; whom one of them has is refused
     send_reports: bool = True  # to domains that ask what became of mail in their name, and of mail to them
     posture: Posture = Posture.ALLOW
     log_mail: bool = False  # O14

@@ -25,6 +25,7 @@ from mailsite_ext.storage.sql_mail_storage import SqlMailStorage
 from mailsite_ext.storage.tree import JOURNAL
 
 ROWS = "catalogue.sqlite"
+SECURITY = "security"
 TABLES = [table for table in [*CATALOGUE, ContentSegment.__table__] if isinstance(table, sa.Table)]
 PIECE_ROWS = 1_000
 
@@ -39,6 +40,21 @@ def back_up(storage: FileMailStorage | SqlMailStorage, folder: Path) -> int:
         return _back_up_files(storage, folder / "mail")
     _copy_rows(storage.engine, Database(f"sqlite:///{folder / ROWS}").engine)
     return _link_blobs(storage.blobs, folder / "blobs")
+
+
+def back_up_security(work: Path, folder: Path) -> int:
+    """Copy the keys of the work directory, readable to nobody else, into the backup `folder`; how many files.
+
+    Whoever has them signs as these domains.
+    """
+    source, count = work / SECURITY, 0
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and path.name != "lock":
+            target = folder / SECURITY / path.relative_to(source)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            Disk().write(target, [path])
+            count += 1
+    return count
 
 
 def restore_sql(storage: SqlMailStorage, folder: Path) -> int:

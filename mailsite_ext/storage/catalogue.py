@@ -24,7 +24,13 @@ import sqlalchemy as sa
 from app.extension_api import Bell, Bus, Clock, Role, Topic
 from mailsite_ext.protocol.indexed_text import find_term
 from mailsite_ext.protocol.search_keys import Known
-from mailsite_ext.storage import catalogue_folders, catalogue_messages, catalogue_reads, catalogue_refiled
+from mailsite_ext.storage import (
+    catalogue_folders,
+    catalogue_messages,
+    catalogue_reads,
+    catalogue_refiled,
+    catalogue_subscriptions,
+)
 from mailsite_ext.storage.catalogue_messages import Relocate
 from mailsite_ext.storage.catalogue_search import uids_where
 from mailsite_ext.storage.catalogue_sql import Link, Row, linked, turn
@@ -38,6 +44,7 @@ from mailsite_ext.storage.catalogue_values import (
     MailboxMade,
     MailboxRemoved,
     QuotaSet,
+    SubscriptionsChanged,
 )
 from mailsite_ext.storage.text_indexes import TextIndexes
 from mailsite_ext.storage.values import (
@@ -177,9 +184,14 @@ class Catalogue:
         with self.write() as step:
             catalogue_folders.delete_folder(step, folder_id)
 
-    def subscribe(self, folder_id: int, *, subscribed: bool) -> None:
+    def subscribe(self, mailbox: str, name: str, *, subscribed: bool) -> None:
+        change = catalogue_subscriptions.subscribe if subscribed else catalogue_subscriptions.unsubscribe
         with self.write() as step:
-            catalogue_folders.subscribe(step, folder_id, subscribed=subscribed)
+            change(step, catalogue_folders.get_mailbox(step, mailbox), name)
+
+    def subscriptions(self, mailbox: str) -> Sequence[str]:
+        with self.read() as link:
+            return catalogue_reads.subscriptions(link, mailbox)
 
     # Messages: changes
     def copy(self, folder_id: int, uids: Iterable[int], target_id: int) -> Copied:
@@ -264,6 +276,9 @@ class Catalogue:
 
 
 def _bells_of(event: Event) -> Iterator[Bell]:
+    if isinstance(event, SubscriptionsChanged):
+        yield Bell(Topic.STORAGE_TREE, event.mailbox.id)
+        return
     if isinstance(event, MailboxMade | MailboxRemoved | QuotaSet):
         return
     yield Bell(Topic.STORAGE, event.folder.id)

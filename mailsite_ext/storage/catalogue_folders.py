@@ -10,8 +10,9 @@ from app.extension_api import NoSuchFolder, Role
 from mailsite_ext.errors import BadFolderName, FolderExists, FolderNotEmptied, NoSuchMailbox, TooManyFolders
 from mailsite_ext.protocol.folder_names import canonical, is_readable
 from mailsite_ext.storage import catalogue_messages as messages
+from mailsite_ext.storage import catalogue_subscriptions
 from mailsite_ext.storage.catalogue_messages import Relocate, span
-from mailsite_ext.storage.catalogue_step import Step
+from mailsite_ext.storage.catalogue_step import FOLDERS, Step, folder_of
 from mailsite_ext.storage.catalogue_values import (
     FolderMade,
     FolderMarked,
@@ -87,9 +88,11 @@ def create_mailbox(step: Step, name: str) -> None:
     )
     if made:  # else another process made it in this moment
         mailbox = step.lock_mailboxes(names=[name])[0]
-        step.events.append(MailboxMade(mailbox))
+        names = [folder for folder, _role in FIRST_FOLDERS]
+        catalogue_subscriptions.enter(step.link, mailbox.id, names)
+        step.events.append(MailboxMade(mailbox, names))
         for folder, role in FIRST_FOLDERS:
-            _make(step, mailbox, folder, role, subscribed=True)
+            _make(step, mailbox, folder, role)
 
 
 def get_mailbox(step: Step, name: str) -> LockedMailbox:
@@ -103,6 +106,7 @@ def remove_mailbox(step: Step, name: str) -> None:
     for mailbox in step.lock_mailboxes(names=[name]):
         for folder in step.lock_all(mailbox):
             _remove(step, folder)
+        catalogue_subscriptions.forget_all(step.link, mailbox.id)
         step.link.run("DELETE FROM mailsite_removed_mailbox WHERE name = ?", [name])
         step.link.run(
             "INSERT INTO mailsite_removed_mailbox (name, last_uidvalidity) VALUES (?, ?)",
@@ -172,45 +176,24 @@ def _make_parents(step: Step, mailbox: LockedMailbox, name: str, known: Iterable
             _make(step, mailbox, parent, None)
 
 
-def _make(
-    step: Step, mailbox: LockedMailbox, name: str, role: Role | None, *, subscribed: bool = False
-) -> LockedFolder:
+def _make(step: Step, mailbox: LockedMailbox, name: str, role: Role | None) -> LockedFolder:
     mailbox.last_uidvalidity = max(mailbox.last_uidvalidity + 1, step.now)
     object_id = "F" + secrets.token_hex(12)
     step.link.run(
-        "INSERT INTO mailsite_folder (object_id, mailbox_id, name, role, subscribed, selectable, uidvalidity, uidnext, "
+        "INSERT INTO mailsite_folder (object_id, mailbox_id, name, role, selectable, uidvalidity, uidnext, "
         "highestmodseq, known_since, messages, unseen, deleted, octets, keywords) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, 1, 1, 0, 0, 0, 0, 0, '')",
-        [object_id, mailbox.id, name, role and role.value, subscribed, True, mailbox.last_uidvalidity],
+        "VALUES (?, ?, ?, ?, ?, ?, 1, 1, 0, 0, 0, 0, 0, '')",
+        [object_id, mailbox.id, name, role and role.value, True, mailbox.last_uidvalidity],
     )
-    row = step.link.row("SELECT id FROM mailsite_folder WHERE object_id = ?", [object_id])
+    row = step.link.row(f"{FOLDERS} WHERE f.object_id = ?", [object_id])
     assert row
-    folder = LockedFolder(
-        row[0], object_id, mailbox.id, mailbox.name, name, role, subscribed, True, mailbox.last_uidvalidity,
-        uidnext=1, highestmodseq=1, known_since=0, messages=0, unseen=0, deleted=0, octets=0, keywords="",
-    )  # fmt: skip
+    folder = folder_of(row)
     step.hold([folder])
     step.events.append(FolderMade(folder))
     return folder
 
 
 # Changing
-def subscribe(step: Step, folder_id: int, *, subscribed: bool) -> None:
-    step.lock(folder_id, with_mailbox=False)
-    folder = step.folders[folder_id]
-    if folder.subscribed is not subscribed:
-        folder.subscribed = subscribed
-        _mark(step, folder)
-
-
-def _mark(step: Step, folder: LockedFolder) -> None:
-    step.link.run(
-        "UPDATE mailsite_folder SET subscribed = ?, selectable = ?, role = ? WHERE id = ?",
-        [folder.subscribed, folder.selectable, folder.role and folder.role.value, folder.id],
-    )
-    step.events.append(FolderMarked(folder))
-
-
 def rename_folder(step: Step, folder_id: int, name: str, relocate: Relocate | None) -> None:
     name = new_folder_name(name)
     folder, known = _with_siblings(step, folder_id)
@@ -277,7 +260,8 @@ def delete_folder(step: Step, folder_id: int) -> None:
 
 def _become_name(step: Step, folder: LockedFolder) -> None:
     folder.selectable, folder.role = False, None
-    _mark(step, folder)
+    step.link.run("UPDATE mailsite_folder SET selectable = ?, role = NULL WHERE id = ?", [False, folder.id])
+    step.events.append(FolderMarked(folder))
 
 
 def _drop_bare_names(step: Step, mailbox: LockedMailbox, name: str) -> None:

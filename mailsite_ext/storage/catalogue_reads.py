@@ -13,6 +13,7 @@ from app.extension_api import NoSuchFolder, NoSuchMessage
 from mailsite_ext.errors import NoSuchMailbox
 from mailsite_ext.protocol.folder_names import canonical
 from mailsite_ext.protocol.sequence_sets import merged
+from mailsite_ext.storage import catalogue_subscriptions
 from mailsite_ext.storage.catalogue_messages import among, ids_of, span
 from mailsite_ext.storage.catalogue_sql import Link, Row, linked
 from mailsite_ext.storage.catalogue_step import FOLDERS, folder_of
@@ -41,6 +42,13 @@ def folders(link: Link, mailbox: str) -> list[StoredFolder]:
     if not found:
         raise NoSuchMailbox(mailbox)
     return sorted(found, key=lambda folder: (folder.name != INBOX, folder.name))
+
+
+def subscriptions(link: Link, mailbox: str) -> list[str]:
+    row = link.row("SELECT id FROM mailsite_mailbox WHERE name = ?", [mailbox])
+    if row is None:
+        raise NoSuchMailbox(mailbox)
+    return catalogue_subscriptions.subscriptions(link, row[0])
 
 
 def get_folder(link: Link, folder_id: int) -> LockedFolder:

@@ -136,7 +136,7 @@ class FolderRenamed:
 
 @dataclass(frozen=True, slots=True)
 class FolderMarked:
-    """Subscribed or not, or no longer selectable."""
+    """No longer selectable."""
 
     folder: LockedFolder
 
@@ -150,7 +150,10 @@ class FolderRemoved:
 
 @dataclass(frozen=True, slots=True)
 class MailboxMade:
+    """`subscribed`: the names it begins with."""
+
     mailbox: LockedMailbox
+    subscribed: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,13 @@ class MailboxRemoved:
 @dataclass(frozen=True, slots=True)
 class QuotaSet:
     mailbox: LockedMailbox
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionsChanged:
+    mailbox: LockedMailbox
+    names: Sequence[str]
+    subscribed: bool
 
 
 Event: TypeAlias = (
@@ -174,6 +184,7 @@ Event: TypeAlias = (
     | MailboxMade
     | MailboxRemoved
     | QuotaSet
+    | SubscriptionsChanged
 )
 
 

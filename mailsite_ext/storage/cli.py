@@ -15,7 +15,7 @@ from app.extension_api import MailError, Runtime, runtime
 from mailsite_ext.settings.service import load_settings, store_settings
 from mailsite_ext.settings.values import StorageKind
 from mailsite_ext.storage import transfer
-from mailsite_ext.storage.backup import back_up
+from mailsite_ext.storage.backup import SECURITY, back_up, back_up_security
 from mailsite_ext.storage.catalogue_verify import verify_counters
 from mailsite_ext.storage.convert import convert
 from mailsite_ext.storage.file_mail_storage import FileMailStorage
@@ -148,10 +148,12 @@ def import_command(mailbox: str, folder: Path, as_mbox: bool) -> None:
 @FOLDER
 @with_appcontext
 def backup_command(folder: Path) -> None:
-    """Make a backup in FOLDER/<time> while everything runs; files are linked where the file system can."""
+    """Make a backup in FOLDER/<time> while everything runs: mail, linked where the file system can, and keys."""
     target = folder / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
     with _storage() as storage:
         click.echo(f"{target}: {back_up(storage, target)} files")
+        keys = back_up_security(runtime().config.work_directory.absolute(), target)
+        click.echo(f"{target / SECURITY}: {keys} files, secret")
 
 
 COMMANDS = (

@@ -16,6 +16,7 @@ from mailsite_ext.storage.blob_bodies import enter_segments, store_body
 from mailsite_ext.storage.catalogue_messages import INSERT_FLAGS, INSERT_MESSAGE, flag_row, note_unused, span
 from mailsite_ext.storage.catalogue_sql import Link, Row
 from mailsite_ext.storage.catalogue_step import FOLDERS, MAILBOX_COLUMNS, Step, folder_of
+from mailsite_ext.storage.catalogue_subscriptions import enter, subscriptions
 from mailsite_ext.storage.catalogue_values import (
     LAST_UID,
     Arrival,
@@ -72,11 +73,13 @@ def _make(source: Storage, target: Storage, mailbox: LockedMailbox) -> list[Lock
     """Make what the target lacks of a mailbox and its folders, ids and all; the folders."""
     with source.read() as link:
         folders = [folder_of(row) for row in link.rows(f"{FOLDERS} WHERE b.id = ? ORDER BY f.id", [mailbox.id])]
+        subscribed = subscriptions(link, mailbox.id)
     with target.write() as step:
         if not step.lock_mailboxes(names=[mailbox.name]):
             _insert(step.link, "mailsite_mailbox", mailbox, {"octets": 0, "messages": 0})
             held = step.lock_mailboxes(names=[mailbox.name])[0]
-            step.events.append(MailboxMade(held))
+            enter(step.link, held.id, subscribed)
+            step.events.append(MailboxMade(held, subscribed))
         there = {folder.id for folder in step.lock_all(mailbox)}
         for folder in folders:
             if folder.id not in there:
@@ -92,7 +95,8 @@ def _make_folder(step: Step, folder: LockedFolder) -> None:
 
 def _insert(link: Link, table: str, held: LockedMailbox | LockedFolder, instead: dict[str, int]) -> None:
     values: dict[str, Any] = {field.name: getattr(held, field.name) for field in fields(held)} | instead
-    values.pop("mailbox", None)  # the name of a folder's mailbox, which its own row has
+    for elsewhere in ("mailbox", "subscribed"):  # a folder's that other tables have
+        values.pop(elsewhere, None)
     role = values.get("role")
     values |= {"role": role.value} if role else {}
     marks = ", ".join("?" * len(values))

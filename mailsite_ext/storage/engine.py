@@ -103,7 +103,16 @@ class StorageEngine(Protocol):
         FolderNotEmptied for INBOX, and for a name that is not selectable already and has folders below."""
         ...
 
-    def subscribe(self, folder_id: int, *, subscribed: bool) -> None: ...
+    def subscribe(self, mailbox: str, name: str, *, subscribed: bool) -> None:
+        """A subscription is a name's: it stays when the folder is removed or renamed (RFC 9051 §6.3.7).
+
+        Raises NoSuchFolder for a name that has no folder and no subscription yet, TooManyFolders.
+        """
+        ...
+
+    def subscriptions(self, mailbox: str) -> Sequence[str]:
+        """All names subscribed to, whether there are folders or not."""
+        ...
 
     # Messages: in
     def deliver(self, delivery: Delivery) -> Future[Sequence[Stored]]:

@@ -72,10 +72,8 @@ def read_history(place: Place, folder: LockedFolder | None, now: int, *, jumps: 
 def _made_up(folder: LockedFolder | None, now: int) -> FolderLine:
     """For a journal that lost its first line."""
     if folder is None:
-        return FolderLine(0, "F" + secrets.token_hex(12), now, None, True, True, 1, 1)
-    return FolderLine(
-        folder.id, folder.object_id, folder.uidvalidity, folder.role, folder.subscribed, folder.selectable, 1, 1
-    )
+        return FolderLine(0, "F" + secrets.token_hex(12), now, None, True, 1, 1)
+    return FolderLine(folder.id, folder.object_id, folder.uidvalidity, folder.role, folder.selectable, 1, 1)
 
 
 def _compare_files(history: History, place: Place, *, adopts: bool) -> None:

@@ -298,7 +298,7 @@ class FileMailStorage(Catalogue):
     def rebuild(self) -> None:
         """Read the whole tree anew, as if there were no index."""
         with self.write() as step:
-            for table in ("flag", "message", "change", "folder", "mailbox"):
+            for table in ("flag", "message", "change", "subscription", "folder", "mailbox"):
                 step.link.run(f"DELETE FROM mailsite_{table}")
             step.link.run("DELETE FROM journal_mark")
             Settling(step, self.tree).run()

@@ -40,11 +40,10 @@ def _write_folder(link: Link, folder: LockedFolder, history: History) -> None:
     line = history.folder
     keywords = with_keywords(folder.keywords, {message.flags for message in history.messages.values()})
     link.run(
-        "UPDATE mailsite_folder SET role = ?, subscribed = ?, selectable = ?, uidvalidity = ?, uidnext = ?, "
+        "UPDATE mailsite_folder SET role = ?, selectable = ?, uidvalidity = ?, uidnext = ?, "
         "highestmodseq = ?, known_since = ?, keywords = ? WHERE id = ?",
         [
             line.role and line.role.value,
-            line.subscribed,
             line.selectable,
             line.uidvalidity,
             line.uidnext,

@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 
+from mailsite_ext.storage import catalogue_subscriptions
 from mailsite_ext.storage.catalogue_folders import parents
 from mailsite_ext.storage.catalogue_messages import span
 from mailsite_ext.storage.catalogue_step import FOLDERS, Step, folder_of
@@ -57,6 +58,7 @@ class Settling:
         self._link = step.link
         self._tree = tree
         self.settled: list[int] = []  # ids of the folders that changed
+        self._silent: list[str] = []  # mailboxes whose subscriptions nobody wrote down
 
     def run(self) -> None:
         self._tree.log.replay()
@@ -67,6 +69,7 @@ class Settling:
         if not known and self.settled:
             self._jump_ids()
         recount(self._link, self.settled)
+        self._subscribe_all()
         write_marks(self._link, {LOG: Mark(0, self._tree.log.size_octets(), b"")})
 
     def _finished(self, found: Iterable[Place]) -> list[Place]:
@@ -112,6 +115,17 @@ class Settling:
             [line.limit_octets, line.last_uidvalidity, mailbox_id],
         )
         write_marks(self._link, {-mailbox_id: mark_of(place.journal)})
+        catalogue_subscriptions.forget_all(self._link, mailbox_id)
+        if history and history.subscriptions is not None:
+            catalogue_subscriptions.enter(self._link, mailbox_id, sorted(history.subscriptions))
+        else:
+            self._silent.append(place.mailbox)
+
+    def _subscribe_all(self) -> None:
+        """Where a journal says nothing of subscriptions, or is lost, rather all folders are shown than none."""
+        for mailbox in self._step.lock_mailboxes(names=self._silent):
+            names = [folder.name for folder in self._folders() if folder.mailbox_id == mailbox.id]
+            catalogue_subscriptions.add(self._step, mailbox, names)
 
     def _forget_mailbox(self, mailbox_id: int, name: str) -> None:
         for folder in self._folders():
@@ -122,6 +136,7 @@ class Settling:
             "ON CONFLICT (name) DO UPDATE SET last_uidvalidity = excluded.last_uidvalidity",
             [name, self._step.now],
         )
+        catalogue_subscriptions.forget_all(self._link, mailbox_id)
         self._link.run("DELETE FROM mailsite_mailbox WHERE id = ?", [mailbox_id])
         forget_mark(self._link, -mailbox_id)
 
@@ -190,9 +205,9 @@ class Settling:
         is_copy = self._link.row(taken, [line.id, line.object_id]) is not None
         object_id = "F" + secrets.token_hex(12) if is_copy else line.object_id
         self._link.run(
-            "INSERT INTO mailsite_folder (id, object_id, mailbox_id, name, subscribed, selectable, uidvalidity, "
+            "INSERT INTO mailsite_folder (id, object_id, mailbox_id, name, selectable, uidvalidity, "
             "uidnext, highestmodseq, known_since, messages, unseen, deleted, octets, keywords) "
-            "VALUES (?, ?, (SELECT id FROM mailsite_mailbox WHERE name = ?), ?, 0, 1, ?, 1, 1, 1, 0, 0, 0, 0, '')",
+            "VALUES (?, ?, (SELECT id FROM mailsite_mailbox WHERE name = ?), ?, 1, ?, 1, 1, 1, 0, 0, 0, 0, '')",
             [None if is_copy or not line.id else line.id, object_id, place.mailbox, place.name, line.uidvalidity],
         )
         row = self._link.row(f"{FOLDERS} WHERE f.object_id = ?", [object_id])

@@ -31,7 +31,7 @@ from mailsite_ext.storage.catalogue_values import (
 )
 from mailsite_ext.storage.file_places import message_directories
 from mailsite_ext.storage.files import Files
-from mailsite_ext.storage.journal import Line, render_lines
+from mailsite_ext.storage.journal import Line, SubscriptionLine, render_lines
 from mailsite_ext.storage.journal_lines import folder_line, lines_of, mailbox_line, whole_journal
 from mailsite_ext.storage.journal_log import Addition, JournalLog
 from mailsite_ext.storage.journal_marks import LOG, Mark, forget_mark, mark_of, read_marks, write_marks
@@ -160,10 +160,10 @@ class MailTree:
         self.log.rewrite(path, render_lines(lines))
         write_marks(link, {journal_id: mark_of(path)})
 
-    def begin_journal(self, link: Link, journal_id: int, path: Path, line: Line) -> None:
+    def begin_journal(self, link: Link, journal_id: int, path: Path, *lines: Line) -> None:
         self.files.make_directory(path.parent)
         self.files.unlink(path)
-        self.files.write(path, [render_lines([line])])
+        self.files.write(path, [render_lines(lines)])
         self._undo.append(lambda: self.files.unlink(path))
         self.files.fsync_directory(path.parent)
         write_marks(link, {journal_id: mark_of(path)})
@@ -171,7 +171,9 @@ class MailTree:
     # Changes of the tree, one an event
     def make_mailbox(self, link: Link, event: MailboxMade) -> None:
         """After its folders: a mailbox without a journal of its own was never finished."""
-        self.begin_journal(link, -event.mailbox.id, self.journal(event.mailbox.name), mailbox_line(event.mailbox))
+        subscribed = SubscriptionLine(subscribed=True, names=tuple(event.subscribed))
+        path = self.journal(event.mailbox.name)
+        self.begin_journal(link, -event.mailbox.id, path, mailbox_line(event.mailbox), subscribed)
 
     def make_folder(self, link: Link, event: FolderMade) -> None:
         path = self.journal(event.folder.mailbox, event.folder.name)

@@ -1,9 +1,15 @@
 """A folder's journal: lines of text, each with its checksum, only ever added to.  Pure.
 
-    7d3c9a01 folder 12 Fq8… 1763805600 inbox subscribed selectable 18 41
+    7d3c9a01 folder 12 Fq8… 1763805600 inbox - selectable 18 41
     0b51e2f4 message 17 40 2026-11-22T10:00:00Z 2026-11-22T10:00:01Z 3121 2026-11-0000/000017.eml M5f… T5f… \\Seen work
     c2a4417b flags 41 3:5,17 \\Flagged \\Seen
     55d0e6aa gone 42 9
+
+A mailbox's own, above those of its folders:
+
+    1f6a0c3d mailbox - 1763805600
+    9c2e77b0 subscribed INBOX Drafts Old%20letters
+    03b8d15e unsubscribed Drafts
 
 The checksum is CRC-32 of the rest of the line.  What a later line says goes before what an earlier one said.  A last
 line that was cut off was never confirmed to anybody; a damaged one elsewhere costs what it said and no more.
@@ -15,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TypeAlias
+from urllib.parse import quote, unquote
 from zlib import crc32
 
 from app.extension_api import Role
@@ -35,6 +42,14 @@ class MailboxLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionLine:
+    """Names of a mailbox that are subscribed to from here on, or no longer."""
+
+    subscribed: bool
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FolderLine:
     """The folder as it is from here on; its name is that of its directory."""
 
@@ -42,7 +57,6 @@ class FolderLine:
     object_id: str
     uidvalidity: int
     role: Role | None
-    subscribed: bool
     selectable: bool
     uidnext: int
     highestmodseq: int
@@ -77,14 +91,18 @@ class GoneLine:
     uids: tuple[int, ...]
 
 
-Line: TypeAlias = MailboxLine | FolderLine | MessageLine | FlagsLine | GoneLine
+Line: TypeAlias = MailboxLine | SubscriptionLine | FolderLine | MessageLine | FlagsLine | GoneLine
 
 
 @dataclass(slots=True)
 class FolderHistory:
-    """What a folder's journal comes to.  `damaged` counts lines that could not be read."""
+    """What a journal comes to, a folder's or a mailbox's.  `damaged` counts lines that could not be read.
+
+    `subscriptions` None: nothing was said of them, as before they had lines of their own.
+    """
 
     mailbox: MailboxLine | None = None
+    subscriptions: set[str] | None = None
     folder: FolderLine | None = None
     messages: dict[int, MessageLine] = field(default_factory=dict)
     gone: dict[int, int] = field(default_factory=dict)  # uid → modseq
@@ -96,6 +114,8 @@ class FolderHistory:
         match line:
             case MailboxLine():
                 self.mailbox = line
+            case SubscriptionLine():
+                self._subscribe(line)
             case FolderLine():
                 self._become(line)
             case MessageLine():
@@ -110,10 +130,16 @@ class FolderHistory:
         """The shortest journal that comes to the same."""
         if self.mailbox is not None:
             yield self.mailbox
+        if self.subscriptions is not None:
+            yield SubscriptionLine(subscribed=True, names=tuple(sorted(self.subscriptions)))
         if self.folder is not None:
             yield replace(self.folder, uidnext=self.uidnext, highestmodseq=self.highestmodseq)
         yield from tombstones(self.gone.items())
         yield from (self.messages[uid] for uid in sorted(self.messages))
+
+    def _subscribe(self, line: SubscriptionLine) -> None:
+        before = self.subscriptions or set()
+        self.subscriptions = before | set(line.names) if line.subscribed else before - set(line.names)
 
     def _become(self, line: FolderLine) -> None:
         """What becomes a mere name has no messages any more."""
@@ -205,23 +231,34 @@ def _read_mailbox(words: list[str]) -> MailboxLine:
     return MailboxLine(None if limit == "-" else int(limit), int(last_uidvalidity))
 
 
+def _say_subscription(line: SubscriptionLine) -> str:
+    return " ".join(["subscribed" if line.subscribed else "unsubscribed", *map(quote, line.names)])
+
+
+def _read_subscribed(words: list[str]) -> SubscriptionLine:
+    return SubscriptionLine(subscribed=True, names=tuple(map(unquote, words)))
+
+
+def _read_unsubscribed(words: list[str]) -> SubscriptionLine:
+    return SubscriptionLine(subscribed=False, names=tuple(map(unquote, words)))
+
+
 def _say_folder(line: FolderLine) -> str:
-    subscribed = "subscribed" if line.subscribed else "-"
     selectable = "selectable" if line.selectable else "-"
     return (
-        f"folder {line.id} {line.object_id} {line.uidvalidity} {line.role or '-'} {subscribed} {selectable}"
+        f"folder {line.id} {line.object_id} {line.uidvalidity} {line.role or '-'} - {selectable}"
         f" {line.uidnext} {line.highestmodseq}"
     )
 
 
 def _read_folder(words: list[str]) -> FolderLine:
-    folder_id, object_id, uidvalidity, role, subscribed, selectable, uidnext, highestmodseq = words
+    """The fifth word was "subscribed" before the mailbox's journal said that."""
+    folder_id, object_id, uidvalidity, role, _subscribed, selectable, uidnext, highestmodseq = words
     return FolderLine(
         id=int(folder_id),
         object_id=object_id,
         uidvalidity=int(uidvalidity),
         role=None if role == "-" else Role(role),
-        subscribed=subscribed != "-",
         selectable=selectable != "-",
         uidnext=int(uidnext),
         highestmodseq=int(highestmodseq),
@@ -295,6 +332,7 @@ def read_uids(text: str) -> tuple[int, ...]:
 
 _SAY: dict[type, Callable[..., str]] = {
     MailboxLine: _say_mailbox,
+    SubscriptionLine: _say_subscription,
     FolderLine: _say_folder,
     MessageLine: _say_message,
     FlagsLine: _say_flags,
@@ -302,6 +340,8 @@ _SAY: dict[type, Callable[..., str]] = {
 }
 _READ: dict[str, Callable[[list[str]], Line]] = {
     "mailbox": _read_mailbox,
+    "subscribed": _read_subscribed,
+    "unsubscribed": _read_unsubscribed,
     "folder": _read_folder,
     "message": _read_message,
     "flags": _read_flags,

@@ -18,9 +18,19 @@ from mailsite_ext.storage.catalogue_values import (
     LockedFolder,
     LockedMailbox,
     QuotaSet,
+    SubscriptionsChanged,
     row_id,
 )
-from mailsite_ext.storage.journal import FlagsLine, FolderLine, GoneLine, Line, MailboxLine, MessageLine, read_uids
+from mailsite_ext.storage.journal import (
+    FlagsLine,
+    FolderLine,
+    GoneLine,
+    Line,
+    MailboxLine,
+    MessageLine,
+    SubscriptionLine,
+    read_uids,
+)
 
 MESSAGES = (
     "SELECT m.id, f.modseq, m.internal_date, m.saved_at, m.size_octets, m.location, m.email_id, m.thread_id, f.flags, "
@@ -46,6 +56,8 @@ def lines_of(step: Step) -> dict[int, list[Line]]:
     for event in step.events:
         if isinstance(event, FolderRemoved | QuotaSet):
             _add_mailbox(step, event, lines)
+        elif isinstance(event, SubscriptionsChanged):
+            lines[-event.mailbox.id].append(SubscriptionLine(event.subscribed, tuple(event.names)))
         elif isinstance(event, Arrived | Flagged | Gone | FolderMarked) and event.folder.id in step.folders:
             lines[event.folder.id] += _LINES[type(event)](step.link, event)
     return {journal: each for journal, each in lines.items() if each}
@@ -55,7 +67,8 @@ def _add_mailbox(step: Step, event: FolderRemoved | QuotaSet, lines: dict[int, l
     """A folder that goes leaves its UIDVALIDITY with the mailbox."""
     mailbox_id = event.mailbox.id if isinstance(event, QuotaSet) else event.folder.mailbox_id
     if mailbox_id in step.mailboxes:
-        lines[-mailbox_id] = [mailbox_line(step.mailboxes[mailbox_id])]
+        line = mailbox_line(step.mailboxes[mailbox_id])
+        lines[-mailbox_id] = [*(one for one in lines[-mailbox_id] if one != line), line]
 
 
 def mailbox_line(mailbox: LockedMailbox) -> MailboxLine:
@@ -68,7 +81,6 @@ def folder_line(folder: LockedFolder) -> FolderLine:
         folder.object_id,
         folder.uidvalidity,
         folder.role,
-        folder.subscribed,
         folder.selectable,
         folder.uidnext,
         folder.highestmodseq,

@@ -51,7 +51,6 @@ class CataloguedFolder(Base):
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailsite_mailbox.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(1000))
     role: Mapped[Role | None]
-    subscribed: Mapped[bool]
     selectable: Mapped[bool]
     uidvalidity: Mapped[int] = mapped_column(BigInteger)
     uidnext: Mapped[int] = mapped_column(BigInteger)
@@ -62,6 +61,15 @@ class CataloguedFolder(Base):
     deleted: Mapped[int] = mapped_column(BigInteger)
     octets: Mapped[int] = mapped_column(BigInteger)
     keywords: Mapped[str] = mapped_column(Text)  # every keyword a message of it ever had, separated by spaces
+
+
+class Subscription(Base):
+    """A name somebody subscribed to, whether there is a folder of that name or not (RFC 9051 §6.3.7)."""
+
+    __tablename__ = "mailsite_subscription"
+
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailsite_mailbox.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(1000), primary_key=True)
 
 
 class CataloguedMessage(Base):
@@ -162,6 +170,7 @@ CATALOGUE = [
         StoredMailbox,
         RemovedMailbox,
         CataloguedFolder,
+        Subscription,
         CataloguedMessage,
         MessageFlags,
         FolderChange,

@@ -14,6 +14,7 @@ from mailsite_ext.delivery.outbound import DeliveryQueue
 from mailsite_ext.domains.directory import Directory, Hosted, find_by_user
 from mailsite_ext.domains.sources import SOURCE
 from mailsite_ext.errors import NoSuchMailbox
+from mailsite_ext.forwarding.forwarder import Forwarder
 from mailsite_ext.limits import Limits
 from mailsite_ext.reception.seals import Seals
 from mailsite_ext.settings.certificate import load_certificate
@@ -24,6 +25,7 @@ from mailsite_ext.storage.first_use import ensure_mailbox
 from mailsite_ext.storage.open import open_storage
 from mailsite_ext.webmail.source import StorageSource
 from mailsite_ext.webmail.submitter import LocalSubmitter
+from mailsite_ext.webmail.verification import verify
 
 _lock = threading.Lock()
 _bells: dict[tuple[int, int], tuple[Runtime, FolderBells]] = {}
@@ -34,6 +36,7 @@ def register_webmail(host: Host) -> None:
     host.add_mail_source(SOURCE, lambda switches: switches.hosting, open_source)
     host.add_nearby_bodies(SOURCE, open_source)
     host.add_submitter(SOURCE, make_submitter)
+    host.add_verifier(SOURCE, verify)
 
 
 def open_source(parts: Runtime, account_id: int) -> MailSource:
@@ -53,9 +56,10 @@ def make_submitter(parts: Runtime, account: MailAccount) -> MailSubmitter:
         hosted = _hosted(db, account.owner_id)
     storage, host = open_storage(parts, settings), parts.config.host_names[0]
     posture = effective_posture(settings, load_certificate(parts.config, parts.clock.now()))
-    inbound = Inbound(storage, host, posture, Limits(), Seals.of(parts))
-    outbound = DeliveryQueue(parts, host, Limits())
-    return LocalSubmitter(hosted.name, Directory(parts, settings), inbound, outbound, storage, parts.clock, host)
+    directory, outbound = Directory(parts, settings), DeliveryQueue(parts, host, Limits())
+    forwards = Forwarder(parts, directory, outbound)
+    inbound = Inbound(storage, host, posture, Limits(), Seals.of(parts), forwards=forwards)
+    return LocalSubmitter(hosted.name, directory, inbound, outbound, storage, parts.clock, host)
 
 
 def _hosted(db: Session, user_id: int) -> Hosted:

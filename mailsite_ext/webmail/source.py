@@ -32,7 +32,7 @@ from mailsite_ext.errors import SearchTooLong
 from mailsite_ext.storage.bells import FolderBells
 from mailsite_ext.storage.catalogue_folders import folder_name
 from mailsite_ext.storage.engine import StorageEngine
-from mailsite_ext.storage.values import DELIMITER, Column, Content, FlagMode, FolderChanges, StoredFolder
+from mailsite_ext.storage.values import DELIMITER, INBOX, Column, Content, FlagMode, FolderChanges, StoredFolder
 from mailsite_ext.webmail.ear import MailboxEar
 from mailsite_ext.webmail.reading import check_section, header_of, section_pieces
 from mailsite_ext.webmail.refusals import check_flags, refusals_told
@@ -68,19 +68,29 @@ class StorageSource:
     def create_folder(self, name: str) -> None:
         with refusals_told():
             folder = self._storage.create_folder(self._mailbox, name)
-            self._storage.subscribe(folder.id, subscribed=True)
+            self._subscribe(folder.name, subscribed=True)
 
     def rename_folder(self, name: str, new_name: str) -> None:
+        """Subscriptions do not move along by themselves (RFC 9051 §6.3.7)."""
+        folder = self._named(name)
         with refusals_told():
-            self._storage.rename_folder(self._named(name).id, new_name)
+            self._storage.rename_folder(folder.id, new_name)
+            if folder.subscribed:
+                self._subscribe(new_name, subscribed=True)
+                self._subscribe(folder.name, subscribed=folder.name == INBOX)
 
     def delete_folder(self, name: str) -> None:
+        folder = self._named(name)
         with refusals_told():
-            self._storage.delete_folder(self._named(name).id)
+            self._storage.delete_folder(folder.id)
+            self._subscribe(folder.name, subscribed=False)
 
     def subscribe(self, name: str, *, subscribed: bool) -> None:
         with refusals_told():
-            self._storage.subscribe(self._named(name).id, subscribed=subscribed)
+            self._subscribe(folder_name(name), subscribed=subscribed)
+
+    def _subscribe(self, name: str, *, subscribed: bool) -> None:
+        self._storage.subscribe(self._mailbox, name, subscribed=subscribed)
 
     def _named(self, name: str) -> StoredFolder:
         """A folder, or a name kept for those below it."""

@@ -95,13 +95,14 @@ class LocalSubmitter:
 
     def _recipient(self, address: Address) -> Recipient:
         found = self._directory.find_recipient(address)
-        if found is None:
+        if found is None or found.takes_bounces_alone:
             raise NoSuchMailbox(str(address))
         return found
 
     def _has_it(self, recipient: Recipient, fields: Sequence[Field]) -> bool:
         ids = [field.value.decode("utf-8", "replace").strip("<> ") for field in fields if field.name == "message-id"]
-        return bool(ids) and all(self._holds(hosted.name, ids[0]) for hosted in recipient.mailboxes)
+        kept = [hosted for hosted in recipient.mailboxes if hosted.keeps_copy or not hosted.forward_to]
+        return bool(ids and kept) and all(self._holds(hosted.name, ids[0]) for hosted in kept)
 
     def _holds(self, mailbox: str, message_id: str) -> bool:
         try:

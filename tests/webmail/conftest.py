@@ -31,6 +31,8 @@ from mailsite_ext.domains import service as hosting
 from mailsite_ext.domains.models import AppPassword
 from mailsite_ext.importing import service as importing
 from mailsite_ext.replies import Reply
+from mailsite_ext.trusted_senders import service as trusted_senders
+from mailsite_ext.trusted_senders.models import TrustedSender
 from tests.conftest import START
 from tests.factories import make_account, make_folder, make_message
 from tests.webmail.possessions import HTML, SECRET, make_draft
@@ -77,6 +79,7 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
     db.commit()
     mailbox = hosting.ensure_mailbox(parts, db, alice)
     suppression.remember(db, mailbox.name, f"{SECRET}@there.example", Reply(550, "5.1.1 no such user"), clock.now())
+    trusted_senders.trust(db, alice.id, f"{SECRET}@there.example", clock.now())
     importing.start(parts, db, account, ["INBOX"], is_apart=False)
     hosting.add_app_password(parts, db, mailbox, SECRET)
     browser = browser_of(alice)
@@ -95,6 +98,7 @@ def alices(app, parts, db, alice, browser_of, clock, set_mode):
             "saved": searching.list_saved(db, alice.id)[0].id,
             "relay": 1,
             "bounced": db.scalar(select(BouncedAddress.id)),
+            "trusted": db.scalar(select(TrustedSender.id)),
             "mailbox": mailbox.id, "app_password": db.scalar(select(AppPassword.id)),
             "hosted_identity": db.scalar(select(Identity.id).where(Identity.address == "alice@localhost")),
             "mailbox_address": hosting.add_address(db, mailbox.id, "al", "").id,

@@ -30,6 +30,7 @@ NOBODYS: dict[str, Any] = {
     "action": 999_007, "draft": str(uuid4()), "attachment": str(uuid4()), "outgoing": str(uuid4()), "user": 999_010,
     "plain": 999_013, "folder_change": 999_014, "bulk": 999_015, "saved": 999_016,
     "machine": 999_011, "service": 999_012,
+    "trusted": 999_018,
     "bounced": 999_016, "relay": 999_017,
     "mailbox": 999_020, "app_password": 999_021, "mailbox_address": 999_022,
     "hosted_identity": 999_023,

@@ -164,6 +164,21 @@ CASES = [
         "/mail/outbox/elsewhere/bounced/<int:bounced_id>/lift",
         "/mail/outbox/elsewhere/bounced/{bounced}/lift",
     ),
+    Case(
+        "POST",
+        "/settings/trusted-senders/<int:trusted_id>/remove",
+        "/settings/trusted-senders/{trusted}/remove",
+    ),
+    *(
+        Case(
+            "POST",
+            "/settings/trusted-senders/author-of/<int:message_id>",
+            "/settings/trusted-senders/author-of/{message}",
+            {"who": who},
+        )
+        for who in ("address", "domain")
+    ),
+    _admin("forwarding/<int:alias_id>/remove", "forwarding/{relay}/remove"),
     _admin("relays/<int:relay_id>/remove", "relays/{relay}/remove"),
     _admin("relays/<int:relay_id>/try", "relays/{relay}/try"),
     _admin("queue/bounced/<int:bounced_id>/lift", "queue/bounced/{bounced}/lift"),
@@ -215,6 +230,7 @@ NO_ID = {
     "/admin/dns/<domain>/keys": "a domain of this installation; admins only: tests/mailsite/dns_advice",
     "/admin/dns/<domain>/keys/switch": "a domain of this installation; admins only: tests/mailsite/dns_advice",
     "/admin/dns/<domain>/keys/<selector>/retire": "a domain of ours; admins only: tests/mailsite/dns_advice",
+    "/admin/reports/<domain>": "a domain of this installation; admins only: tests/mailsite/reports",
     "/mail/oauth/<provider>/callback": "bound to the session by its state: tests/webmail/accounts",
 }
 

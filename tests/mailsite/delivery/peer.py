@@ -6,7 +6,7 @@ import socket
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -20,10 +20,12 @@ class Peer:
     tls: ssl.SSLContext | None = None
     is_implicit: bool = False  # TLS from the first octet
     greeting: str = "220 there ESMTP"
+    before: Callable[[str], None] = lambda _command: None  # an answer is sent; "." is the message's end
     injected: bytes = b""  # sent in the clear right behind the consent to STARTTLS
     commands: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
     connections: int = 0
+    open: int = 0  # of them
     port: int = 0
 
     def reply_to(self, command: str, offered: tuple[str, ...]) -> str:
@@ -43,8 +45,10 @@ def serving(peer: Peer, address: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             peer.connections += 1
+            peer.open += 1
             with suppress(OSError), ExitStack() as stack:  # the client is gone
                 converse(peer, self.request, stack)
+            peer.open -= 1
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
@@ -73,6 +77,7 @@ def converse(peer: Peer, link: socket.socket, stack: ExitStack) -> None:
         answer = peer.reply_to(command, offered)
         if not answer:
             return
+        peer.before(command)
         consents = command == "STARTTLS" and answer.startswith("220")
         link.sendall(answer.encode() + b"\r\n" + (peer.injected if consents else b""))
         if consents and peer.tls:
@@ -83,6 +88,7 @@ def converse(peer: Peer, link: socket.socket, stack: ExitStack) -> None:
             last = peer.answers.get(".", "250 2.0.0 queued")
             if not last:
                 return
+            peer.before(".")
             link.sendall(last.encode() + b"\r\n")
 
 

@@ -122,7 +122,7 @@ def found(config, clock):
     """Relays as the delivery process looks for them."""
     zone = {("relay.example", "A"): ["192.0.43.8"], ("inside.example", "A"): ["10.0.0.5"]}
     parts = build(config, clock=clock, resolver=ZoneResolver(zone))
-    yield Relays(parts, frozenset({"mail.here.example"}))
+    yield Relays(parts, "mail.here.example")
     parts.dispose()
 
 

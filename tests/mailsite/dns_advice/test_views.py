@@ -354,3 +354,14 @@ def test_the_policy_is_fetched_as_senders_do(ada, hosting, policy_server, answer
 
 def test_the_certificate_must_stand_for_the_mail_host(ada, hosting):
     assert "Covers mail.example.org." in ada.get(PAGE).text
+
+
+def test_a_key_whose_file_is_elsewhere_is_said(hosting, browser, config, clock, policy_server):
+    keys = SigningKeys(config, clock)
+    made = keys.generate("example.org")
+    words = "The key that signs mail is not on this machine"
+    assert words not in browser.get(PAGE).text
+    (config.work_directory / "security" / "dkim" / "example.org" / f"{made.selector}.pem").unlink()
+    page = browser.get(PAGE).text
+    assert words in page
+    assert f"key {made.selector} is missing" in page

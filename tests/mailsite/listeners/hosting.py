@@ -20,11 +20,13 @@ from mailsite_ext.domains.scram import Keys, Verifier, decoy, derive
 from mailsite_ext.errors import DomainNotAllowed, NotLocal
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import ports
+from mailsite_ext.listeners.examining import Admits, Examines, Examining
 from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.peers import TOO_MANY, Peers
 from mailsite_ext.listeners.serve import Server
 from mailsite_ext.listeners.smtp import Reception
 from mailsite_ext.protocol.smtp_address import Address
+from mailsite_ext.reception.seals import Seals
 from mailsite_ext.settings.posture import ListenerRole, ListenerSpec, SignIn, TlsMode
 from mailsite_ext.settings.values import Posture
 from mailsite_ext.storage.values import Content, Delivery, Placement, Quota, Stored
@@ -45,6 +47,7 @@ OPEN = replace(BOTH, sign_in_in_clear=True)
 REQUIRE = replace(RECEPTION, mail_needs_tls=True)
 SPECS = {"reception": RECEPTION, "submission": SUBMISSION, "both": BOTH, "open": OPEN, "require": REQUIRE}
 SALT = b"salt of the test"
+SEALS = Seals(b"key of the test")
 
 
 @dataclass(frozen=True)
@@ -204,9 +207,11 @@ def hosting(
     limits: Limits | None = None,
     outbound: Outbound | None = None,
     log: ExchangeLog | None = None,
-    trusts: Callable[[str, Address], bool] | None = None,
+    examiner: Examines | None = None,
+    enforces_dmarc: bool = False,
+    door: Admits | None = None,
 ) -> Iterator[Host]:
-    """Listeners of these names, each on a free port."""
+    """Listeners of these names, each on a free port; without `examiner` nothing is asked about mail from outside."""
     limits = limits or Limits(stop_grace_s=5)
     people, box = People(), Box()
     folder.mkdir(exist_ok=True)
@@ -214,7 +219,7 @@ def hosting(
     peers = Peers(limits, folder.with_name(f"{folder.name}-peers"))
     servers, numbers = {}, {}
     for name in names:
-        inbound = Inbound(box, "mx.example.org", posture, limits, trusts)
+        inbound = Inbound(box, "mx.example.org", posture, limits, SEALS, enforces_dmarc=enforces_dmarc)
         reception = Reception(
             spec=SPECS[name],
             host="mx.example.org",
@@ -225,6 +230,7 @@ def hosting(
             inbound=inbound,
             clock=FixedClock(),
             spool_folder=folder,
+            examining=Examining(examiner, limits, door) if examiner is not None else None,
             outbound=outbound,
             log=log,
         )

@@ -22,7 +22,7 @@ from mailsite_ext.listeners.smtp import Reception
 from mailsite_ext.settings.service import store_settings
 from mailsite_ext.settings.values import Posture, Settings, StorageKind
 from mailsite_ext.storage.open import new_storage
-from tests.mailsite.listeners.hosting import OPEN
+from tests.mailsite.listeners.hosting import OPEN, SEALS
 
 HOSTED = Settings(domains=("example.org",))
 MESSAGE = (
@@ -65,7 +65,7 @@ def port(parts, storage, people, clock, tmp_path):
         directory=Directory(parts, HOSTED),
         logins=Logins(parts, HOSTED, limits, Way.SMTP),
         has_room=lambda hosted, octets: True,
-        inbound=Inbound(storage, "mx.example.org", Posture.SPAM, limits),
+        inbound=Inbound(storage, "mx.example.org", Posture.SPAM, limits, SEALS),
         clock=clock,
         spool_folder=tmp_path / "spool",
     )

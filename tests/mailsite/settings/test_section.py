@@ -63,6 +63,7 @@ def test_everything_typed_is_kept(ada, db):
         "mailsite-imaps_port": "994", "mailsite-starttls": "on", "mailsite-expose": "on", "mailsite-posture": "require",
         "mailsite-enforce_dmarc": "on", "mailsite-log_mail": "on", "mailsite-fallback_port": "2626",
         "mailsite-listener_processes": "4", "mailsite-trusted_forwarders": "Lists.example.org, bücher.example",
+        "mailsite-greylisting": "y", "mailsite-blocklists": "Zen.example.org list.example",
     }  # fmt: skip
     assert ada.post(URL, data=form).status_code == 303
     assert stored(db) == Settings(
@@ -70,6 +71,8 @@ def test_everything_typed_is_kept(ada, db):
         imap_port=144, imaps_port=994, starttls=True, expose=True, enforce_dmarc=True, posture=Posture.REQUIRE,
         log_mail=True, test_mode=False, fallback_port=2626, listener_processes=4, send_reports=False,
         trusted_forwarders=("lists.example.org", "xn--bcher-kva.example"),
+        greylisting=True,
+        blocklists=("zen.example.org", "list.example"),
     )  # fmt: skip
     assert current_mode(db) is Mode.BOTH
     page = ada.get(URL).text
@@ -85,6 +88,8 @@ def test_everything_typed_is_kept(ada, db):
         ({"mailsite-domains": "localhost"}, "domains", "“localhost” is not a full domain name. Only Test Mail Mode"),
         ({"mailsite-domains": "[127.0.0.1]"}, "domains", "Only Test Mail Mode"),
         ({"mailsite-trusted_forwarders": "list.example, a@b"}, "trusted_forwarders", "“a@b” is not a domain"),
+        ({"mailsite-blocklists": "zen"}, "blocklists", "“zen” is not the full name of a block list"),
+        ({"mailsite-blocklists": ",".join(f"l{n}.example" for n in range(11))}, "blocklists", "“l10.example” is not"),
         ({"mailsite-trusted_forwarders": "co.uk"}, "trusted_forwarders", "“co.uk” is shared by many"),
         ({"mailsite-smtp_port": "0"}, "smtp_port", "“0” is not a port"),
         ({"mailsite-smtps_port": "65536"}, "smtps_port", "“65536” is not a port"),

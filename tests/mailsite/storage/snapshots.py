@@ -14,13 +14,16 @@ def snapshot(storage: Any, *, with_modseq: bool = True) -> dict[str, Any]:
     """Mailboxes, folders, messages: rows, flags, dates, ids, bytes."""
     columns = [column for column in COLUMNS if with_modseq or column is not Column.MODSEQ]
     return {
-        mailbox: [
-            (
-                *_folder(folder, with_modseq=with_modseq),
-                [(*row, read(storage, folder.id, row[0])) for row in storage.rows(folder.id, columns)],
-            )
-            for folder in storage.folders(mailbox)
-        ]
+        mailbox: (
+            storage.subscriptions(mailbox),
+            [
+                (
+                    *_folder(folder, with_modseq=with_modseq),
+                    [(*row, read(storage, folder.id, row[0])) for row in storage.rows(folder.id, columns)],
+                )
+                for folder in storage.folders(mailbox)
+            ],
+        )
         for mailbox in storage.mailboxes()
     }
 
@@ -50,5 +53,7 @@ def fill(storage: Any) -> None:
     deliver(storage, mail("for both"), "alice", "bob")
     deliver(storage, ATTACHED, "bob")
     deliver(storage, b"", "bob")
-    storage.subscribe(deep.id, subscribed=True)
+    storage.subscribe("alice", deep.name, subscribed=True)
+    storage.subscribe("bob", "Drafts", subscribed=False)
+    storage.delete_folder(storage.find_folder("bob", "Archive").id)
     storage.set_quota("alice", 10_000_000)

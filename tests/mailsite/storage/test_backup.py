@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from mailsite_ext.storage.backup import back_up, restore_sql
+from mailsite_ext.storage.backup import back_up, back_up_security, restore_sql
 from tests.mailsite.storage.engines import Place, add, inbox_of
 from tests.mailsite.storage.snapshots import fill, snapshot
 
@@ -56,3 +56,15 @@ def test_message_files_are_linked_not_copied(embedded_place, tmp_path):
     back_up(storage, tmp_path / "backup")
     kept = [path for path in (tmp_path / "backup").rglob("*") if path.is_file() and path.stat().st_nlink > 1]
     assert len(kept) == 1
+
+
+def test_keys_are_copied_and_readable_to_nobody_else(tmp_path):
+    dkim = tmp_path / "work" / "security" / "dkim" / "here.example"
+    dkim.mkdir(parents=True)
+    for path in (dkim / "keys.json", dkim / "s1.pem", dkim / "lock", dkim.parent.parent / "srs.key"):
+        path.write_bytes(path.name.encode())
+    assert back_up_security(tmp_path / "work", tmp_path / "backup") == 3
+    copied = {path for path in (tmp_path / "backup").rglob("*") if path.is_file()}
+    assert {path.name for path in copied} == {"keys.json", "s1.pem", "srs.key"}
+    assert all(path.stat().st_mode & 0o077 == 0 and path.read_bytes() == path.name.encode() for path in copied)
+    assert back_up_security(tmp_path / "none", tmp_path / "other") == 0

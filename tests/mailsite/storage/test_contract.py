@@ -241,12 +241,71 @@ def test_inbox_stays(storage):
 def test_subscriptions(storage):
     folder = storage.create_folder("alice", "a")
     assert not folder.subscribed
-    storage.subscribe(folder.id, subscribed=True)
+    storage.subscribe("alice", "a", subscribed=True)
+    storage.subscribe("alice", "a", subscribed=True)
     assert storage.get_folder(folder.id).subscribed
-    storage.subscribe(folder.id, subscribed=False)
+    storage.subscribe("alice", "a", subscribed=False)
+    storage.subscribe("alice", "never", subscribed=False)
     assert not storage.get_folder(folder.id).subscribed
     with pytest.raises(NoSuchFolder):
-        storage.subscribe(10**9, subscribed=True)
+        storage.subscribe("alice", "never", subscribed=True)
+    with pytest.raises(NoSuchMailbox):
+        storage.subscribe("nobody", "INBOX", subscribed=True)
+    with pytest.raises(NoSuchMailbox):
+        storage.subscriptions("nobody")
+
+
+FIRST = {name for name, _role in FIRST_FOLDERS}
+
+
+def test_a_subscription_outlives_its_folder(storage):
+    """RFC 9051 §6.3.7: a server must not remove it by itself."""
+    folder = storage.create_folder("alice", "Lists/garden")
+    for name in ("Lists/garden", "inbox", "Lists"):
+        storage.subscribe("alice", name, subscribed=True)
+    storage.delete_folder(folder.id)
+    storage.delete_folder(storage.find_folder("alice", "Lists").id)
+    storage.subscribe("alice", "Lists", subscribed=True)
+    assert set(storage.subscriptions("alice")) == FIRST | {"Lists", "Lists/garden"}
+    assert set(storage.subscriptions("bob")) == FIRST
+    assert storage.create_folder("alice", "Lists/garden").subscribed
+    assert storage.find_folder("alice", "Lists").subscribed
+    storage.delete_folder(storage.find_folder("alice", "Lists/garden").id)
+    storage.subscribe("alice", "Lists/garden", subscribed=False)
+    assert set(storage.subscriptions("alice")) == FIRST | {"Lists"}
+    assert not storage.create_folder("alice", "Lists/garden").subscribed
+
+
+def test_a_subscription_stays_with_the_name_when_a_folder_gets_another(storage):
+    folder = storage.create_folder("alice", "old")
+    storage.create_folder("alice", "old/below")
+    storage.subscribe("alice", "old/below", subscribed=True)
+    storage.rename_folder(folder.id, "new")
+    assert set(storage.subscriptions("alice")) == FIRST | {"old/below"}
+    assert not storage.find_folder("alice", "new/below").subscribed
+    storage.rename_folder(folder.id, "old")
+    assert storage.find_folder("alice", "old/below").subscribed
+
+
+def test_a_folder_made_by_a_delivery_is_subscribed_if_its_name_is(storage):
+    storage.delete_folder(storage.find_folder("alice", "Junk").id)
+    deliver(storage, mail(), Placement("alice", "Junk"))
+    assert storage.find_folder("alice", "Junk").subscribed
+
+
+def test_subscriptions_of_a_mailbox_end_with_it(storage):
+    storage.remove_mailbox("alice")
+    storage.create_mailbox("alice")
+    assert set(storage.subscriptions("alice")) == FIRST
+
+
+def test_there_are_only_so_many_subscriptions(storage, monkeypatch):
+    monkeypatch.setattr("mailsite_ext.storage.catalogue_subscriptions.MOST_SUBSCRIPTIONS", len(FIRST) + 1)
+    for name in ("a", "b"):
+        storage.create_folder("alice", name)
+    storage.subscribe("alice", "a", subscribed=True)
+    with pytest.raises(TooManyFolders):
+        storage.subscribe("alice", "b", subscribed=True)
 
 
 # Quota
@@ -379,7 +438,7 @@ def test_the_mailbox_whose_tree_changed_is_rung(place):
         (lambda: add(storage, inbox, "one"), False),
         (lambda: storage.create_folder("alice", "Travel"), True),
         (lambda: storage.rename_folder(storage.find_folder("alice", "Travel").id, "Journeys"), True),
-        (lambda: storage.subscribe(storage.find_folder("alice", "Journeys").id, subscribed=True), True),
+        (lambda: storage.subscribe("alice", "Journeys", subscribed=True), True),
         (lambda: storage.delete_folder(storage.find_folder("alice", "Journeys").id), True),
     ):
         rung.clear()

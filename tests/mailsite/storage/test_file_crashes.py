@@ -15,7 +15,7 @@ from mailsite_ext.storage.values import DELETED, FLAGGED, Column, FlagMode, Plac
 from tests.mailsite.storage.engines import add, deliver, inbox_of, mail
 from tests.mailsite.storage.faulty_files import FaultyFiles, Killed, failing, full, killed
 
-State = dict  # mailbox → folder → [(octets, flags), …]
+State = dict  # mailbox → folder → [(octets, flags), …], and "" → the names it is subscribed to
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +30,15 @@ def state_of(storage) -> State:
             folder.name: [(size, flags) for size, flags in storage.rows(folder.id, [Column.SIZE, Column.FLAGS])]
             for folder in storage.folders(mailbox)
         }
+        | {"": set(storage.subscriptions(mailbox))}
         for mailbox in storage.mailboxes()
     }
 
 
 HELLO = mail("Hello")
 SIZE = len(HELLO)
-FIRST = {name: [] for name in ("INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash")}
+NAMES = ("INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash")
+FIRST = {name: [] for name in NAMES} | {"": set(NAMES)}
 
 
 def folder(storage, name, mailbox="alice"):
@@ -114,7 +116,12 @@ DEEDS = [
     Deed("remove", lambda s: s.remove_mailbox("bob"), lambda t: t.pop("bob")),
     Deed("make", lambda s: s.create_mailbox("carol"), lambda t: t.update(carol=copy.deepcopy(FIRST))),
     Deed("folder", lambda s: s.create_folder("alice", "Other"), lambda t: t["alice"].update(Other=[])),
-    Deed("subscribe", lambda s: s.subscribe(folder(s, "Top").id, subscribed=True), lambda t: None),
+    Deed("subscribe", lambda s: s.subscribe("alice", "Top", subscribed=True), lambda t: t["alice"][""].add("Top")),
+    Deed(
+        "unsubscribe",
+        lambda s: s.subscribe("alice", "Top/Below", subscribed=False),
+        lambda t: t["alice"][""].discard("Top/Below"),
+    ),
     Deed("quota", lambda s: s.set_quota("alice", 10**9), lambda t: None),
     Deed("garbage", lambda s: s.collect_garbage(), lambda t: None),
 ]
@@ -130,6 +137,7 @@ class Site:
         with_disk.create_mailbox("alice")
         with_disk.create_mailbox("bob")
         with_disk.create_folder("alice", "Top/Below")
+        with_disk.subscribe("alice", "Top/Below", subscribed=True)
         add(with_disk, inbox_of(with_disk), "Hello", "Hello", "Hello")
         add(with_disk, folder_of(with_disk, "Top"), "Hello")
         add(with_disk, folder_of(with_disk, "Top/Below"), "Hello")

@@ -15,6 +15,7 @@ from mailsite_ext.storage.journal import (
     GoneLine,
     MailboxLine,
     MessageLine,
+    SubscriptionLine,
     history_of,
     parse_line,
     render_line,
@@ -24,7 +25,7 @@ from mailsite_ext.storage.journal import (
 from mailsite_ext.storage.journal_log import Addition, JournalLog
 from tests.mailsite.storage.faulty_files import FaultyFiles, Killed, failing, full, killed
 
-FOLDER = FolderLine(12, "Fq8", 1763805600, Role.INBOX, True, True, 18, 41)
+FOLDER = FolderLine(12, "Fq8", 1763805600, Role.INBOX, True, 18, 41)
 
 
 def message(uid, modseq, flags=""):
@@ -35,7 +36,9 @@ LINES = [
     MailboxLine(None, 1),
     MailboxLine(5_000_000, 1763805600),
     FOLDER,
-    FolderLine(1, "x", 1, None, False, False, 1, 1),
+    FolderLine(1, "x", 1, None, False, 1, 1),
+    SubscriptionLine(subscribed=True, names=("INBOX", "Küche/a b%20", "-")),
+    SubscriptionLine(subscribed=False, names=("Old letters",)),
     message(17, 40, "\\Seen work"),
     message(2**32 - 2, 2**40),
     FlagsLine(41, (3, 4, 5, 17), "\\Flagged \\Seen"),

@@ -15,12 +15,13 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from mailsite_ext.errors import MailboxFull
-from mailsite_ext.storage.values import Delivery, FlagMode, Placement
+from mailsite_ext.storage.values import FIRST_FOLDERS, Delivery, FlagMode, Placement
 from tests.conftest import FakeClock
 from tests.mailsite.storage.engines import NOON, Place, content, mail, needs_engine
 from tests.mailsite.storage.model import ModelFolder, check_folder
@@ -49,6 +50,7 @@ class Walk(RuleBasedStateMachine):
         self.number = 0
         self.limit = None
         self.known: dict[str, ModelFolder] = {}
+        self.subscribed: set[str] = set()
 
     @initialize(target=folders)
     def begin(self):
@@ -58,6 +60,7 @@ class Walk(RuleBasedStateMachine):
         self.storage.create_mailbox("alice")
         for name in ("INBOX", "Sent"):
             self._learn(name)
+        self.subscribed = {name for name, _role in FIRST_FOLDERS}
         return multiple("INBOX", "Sent")
 
     def _learn(self, name):
@@ -160,6 +163,18 @@ class Walk(RuleBasedStateMachine):
     def delete_folder(self, name):
         self.storage.delete_folder(self.known.pop(name).id)
 
+    @rule(name=folders)
+    def subscribe(self, name):
+        self.storage.subscribe("alice", name, subscribed=True)
+        self.subscribed.add(name)
+
+    @precondition(lambda self: self.subscribed)
+    @rule(data=st.data())
+    def unsubscribe(self, data):
+        name = data.draw(st.sampled_from(sorted(self.subscribed)))
+        self.storage.subscribe("alice", name, subscribed=False)
+        self.subscribed.discard(name)
+
     @rule(limit=LIMITS)
     def set_quota(self, limit):
         self.storage.set_quota("alice", limit)
@@ -178,8 +193,9 @@ class Walk(RuleBasedStateMachine):
     def agree(self):
         if not self.known:
             return
-        for folder in self.known.values():
-            check_folder(self.storage, folder)
+        for name, folder in self.known.items():
+            assert check_folder(self.storage, folder).subscribed is (name in self.subscribed)
+        assert set(self.storage.subscriptions("alice")) == self.subscribed
         quota = self.storage.quota("alice")
         assert (quota.used_octets, quota.limit_octets) == (self._octets(), self.limit)
 

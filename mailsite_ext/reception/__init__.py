@@ -1,0 +1,1 @@
+"""What is asked about a message from outside before anybody gets it."""
