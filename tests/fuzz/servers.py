@@ -249,7 +249,7 @@ JOURNAL_SEEDS = (
         render_line(line)[9:-1]
         for line in (
             MailboxLine(None, 7),
-            FolderLine(3, "F1", 7, Role.SENT, True, True, 9, 12),
+            FolderLine(3, "F1", 7, Role.SENT, True, 9, 12),
             MessageLine(4, 10, 1_790_000_000, 1_790_000_001, 300, "4-abc", "M1", "T1", "\\Seen $Work"),
             FlagsLine(11, (1, 2, 3, 9), ""),
             GoneLine(12, (4,)),
