@@ -30,6 +30,7 @@ class Verification:
     domain: str = ""  # the author's
     signatures: Sequence[Signature] = ()
     spf: str = ""
+    spf_domain: str = ""  # of the envelope, or of the server's greeting: whose list of servers was asked
     dmarc: str = ""
     policy: str = ""  # what the author's domain asks to do with mail that fails
     tls: str = ""  # its version on the last hop; empty: none

@@ -56,14 +56,15 @@ def verification(standing: Standing, head: Sequence[Field], *, is_trusted: bool,
     """What the fields of a sealed head say."""
     texts = {field.name: field.value.decode("utf-8", "replace") for field in head}
     findings = read_findings(texts.get("authentication-results", ""))
-    dmarc = _first(findings, "dmarc")
+    dmarc, spf = _first(findings, "dmarc"), _first(findings, "spf")
     folder, *reasons = [part.strip() for part in texts.get("x-satchel-verdict", "").split(";")]
     tls = _TLS.search(texts.get("received", ""))
     return Verification(
         standing=standing,
         domain=dmarc.get("header.from", ""),
         signatures=tuple(_signatures(findings)),
-        spf=_first(findings, "spf").get("spf", ""),
+        spf=spf.get("spf", ""),
+        spf_domain=spf.get("smtp.mailfrom", "") or spf.get("smtp.helo", ""),
         dmarc=dmarc.get("dmarc", ""),
         policy=dmarc.get("policy.dmarc", ""),
         tls=tls[1] if tls else "",

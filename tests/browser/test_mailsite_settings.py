@@ -109,6 +109,7 @@ def test_nothing_for_axe_to_find(open_as_admin, parts, db, admin, alice, bob):
     limits = Limit("a", 1), Limit("network:192.0.2.0/24", 50)
     record_failure(db, Way.IMAP, "ada", limits, START)
     people = ["/admin/failed-sign-ins", f"/admin/users/{alice.id}/delete", "/settings/identities", "/settings/junk"]
+    people.append("/settings/trusted-senders")
     for path in [*paths, *imports, *people, "/settings/mail-clients"]:
         page = open_as_admin(path)
         page.evaluate(AXE.read_text("utf-8"))

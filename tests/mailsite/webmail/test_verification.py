@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import pytest
-from sqlalchemy import select
 
-from app.accounts.models import MailAccount
 from app.extension_api import Standing
 from app.mail_services.modes import Mode
-from app.mirror.models import Folder
-from app.runtime import Runtime
-from app.sources import Role
 from mailsite_ext.delivery.header import read_header
-from mailsite_ext.delivery.inbound import Arrival, Inbound
-from mailsite_ext.domains import service as domains
-from mailsite_ext.domains.directory import Hosted, Recipient
-from mailsite_ext.domains.sources import SOURCE
 from mailsite_ext.junk.score import Evidence, Judgement
-from mailsite_ext.limits import Limits
 from mailsite_ext.protocol.smtp_address import Address
-from mailsite_ext.reception.seals import Seals
-from mailsite_ext.settings.service import store_settings
-from mailsite_ext.settings.values import Posture, Settings, StorageKind
-from mailsite_ext.storage.engine import StorageEngine
-from mailsite_ext.storage.first_use import ensure_mailbox
-from mailsite_ext.storage.open import close_storage, open_storage
-from mailsite_ext.storage.values import Column, Content
+from mailsite_ext.settings.values import Posture, StorageKind
 from mailsite_ext.trusted_senders import service as trusted
 from mailsite_ext.webmail.verification import verification
-from tests.factories import make_folder, make_message
-from tests.mailsite.reception.letters import HOST, NOW, People, arrival, examiner, letter, signed
-
-FAR = "ann@plain.example"
-
-
-@dataclass
-class Box:
-    """The mailboxes of alice and bob, and the mirror of one of them."""
-
-    parts: Runtime
-    db: object
-    storage: StorageEngine
-    people: Sequence[Recipient]
-
-    def deliver(self, message: bytes, people: People | None = None, posture: Posture = Posture.SPAM, **envelope):
-        """As reception does, to alice and bob."""
-        found = examiner(people).examine(arrival(**envelope), lambda: [message])
-        inbound = Inbound(self.storage, HOST, posture, Limits(), Seals.of(self.parts), enforces_dmarc=True)
-        came = arrival(**envelope)
-        whole = Arrival(came.mail, self.people, came.origin, came.id, NOW, found)
-        inbound.deliver(whole, Content(message, len(message)), read_header(message, is_whole=True)).result(30)
-
-    def append(self, mailbox: str, message: bytes) -> None:
-        """As IMAP's APPEND and imports do."""
-        folder = self.storage.find_folder(mailbox, "INBOX")
-        self.storage.append(folder.id, [(Content(message, len(message)), frozenset(), NOW)]).result(30)
-
-    def read(self, mailbox: str, name: str = "INBOX") -> bytes:
-        """The newest message as it lies there."""
-        folder = self.storage.find_folder(mailbox, name)
-        with self.storage.open_message(folder.id, folder.uidnext - 1) as stored:
-            return stored.read(0, stored.size_octets)
-
-    def mirrored(self, user, name: str = "INBOX", author: str = FAR):
-        """The newest message's row in the mirror of a person."""
-        account = self.db.scalars(
-            select(MailAccount).where(MailAccount.source == SOURCE, MailAccount.owner_id == user.id)
-        ).one()
-        stored = self.storage.find_folder(user.name.lower(), name)
-        folder = self.db.scalar(select(Folder).where(Folder.account_id == account.id, Folder.name == name))
-        if folder is None:
-            role = Role.JUNK if name == "Junk" else None
-            folder = make_folder(self.db, account, name, role, uidvalidity=stored.uidvalidity)
-        ((structure,),) = self.storage.rows(stored.id, (Column.BODYSTRUCTURE,), [stored.uidnext - 1])
-        return make_message(
-            self.db, folder, uid=stored.uidnext - 1, from_address=author, from_name="Ann", bodystructure=structure
-        )
+from tests.mailsite.reception.letters import HOST, People, letter, signed
+from tests.mailsite.webmail.box import FAR, opened
 
 
 @pytest.fixture
@@ -90,17 +25,8 @@ def config(sqlite_config):
 @pytest.fixture(params=StorageKind)
 def box(request, app, parts, db, alice, bob, set_mode):
     set_mode(Mode.BOTH)
-    settings = Settings(domains=("example.org",), storage_engine=request.param)
-    store_settings(db, settings)
-    db.commit()
-    people = []
-    storage = open_storage(parts, settings)
-    for user in (alice, bob):
-        mailbox = domains.ensure_mailbox(parts, db, user)
-        ensure_mailbox(storage, mailbox.name)
-        people.append(Recipient(Address(mailbox.name, "example.org"), (Hosted(mailbox.id, mailbox.name, user.id),)))
-    yield Box(parts, db, storage, people)
-    close_storage(parts)
+    with opened(parts, db, (alice, bob), request.param) as made:
+        yield made
 
 
 def page(browser, row):
@@ -113,7 +39,7 @@ def test_a_signed_message_is_verified_and_says_by_whom(box, alice, browser_of):
     message = signed(letter("ann@none.example"), "none.example")
     box.deliver(message, posture=Posture.ALLOW)
     shown = page(browser_of(alice), box.mirrored(alice, author="ann@none.example"))
-    for words in ("Verified", "really comes from none.example: it is signed", "none.example (DKIM)", "allowed (SPF)",
+    for words in ("Verified", "really comes from none.example: it is signed", "none.example (DKIM)", "allowed by plain.example (SPF)",
                   "passed (DMARC)", "not encrypted"):  # fmt: skip
         assert words in shown
     assert "In Junk because" not in shown
