@@ -20,7 +20,7 @@ from mailsite_ext.storage.file_history import History, read_history
 from mailsite_ext.storage.file_places import Place, places
 from mailsite_ext.storage.file_rows import enter_history
 from mailsite_ext.storage.file_tree import MailTree
-from mailsite_ext.storage.journal import JUMP, MailboxLine, history_of
+from mailsite_ext.storage.journal import JUMP, FolderHistory, MailboxLine, history_of
 from mailsite_ext.storage.journal_log import find_stat
 from mailsite_ext.storage.journal_marks import LOG, Mark, find_unread, forget_mark, mark_of, read_marks, write_marks
 from mailsite_ext.storage.recount import recount
@@ -105,21 +105,24 @@ class Settling:
         return int(row[0])
 
     def _read_mailbox(self, mailbox_id: int, place: Place) -> None:
-        history = history_of(place.journal.read_bytes()) if place.journal.exists() else None
-        line = history.mailbox if history else None
-        if line is None:
-            line = MailboxLine(None, self._step.now)
-            self._tree.begin_journal(self._link, -mailbox_id, place.journal, line)
+        history = history_of(place.journal.read_bytes() if place.journal.exists() else b"")
+        line = history.mailbox or MailboxLine(None, self._step.now)
+        if history.mailbox is None:
+            history.mailbox = line
+            self._tree.begin_journal(self._link, -mailbox_id, place.journal, *history.lines())
         self._link.run(
             "UPDATE mailsite_mailbox SET limit_octets = ?, last_uidvalidity = max(last_uidvalidity, ?) WHERE id = ?",
             [line.limit_octets, line.last_uidvalidity, mailbox_id],
         )
         write_marks(self._link, {-mailbox_id: mark_of(place.journal)})
+        self._read_subscriptions(mailbox_id, place.mailbox, history)
+
+    def _read_subscriptions(self, mailbox_id: int, mailbox: str, history: FolderHistory) -> None:
         catalogue_subscriptions.forget_all(self._link, mailbox_id)
-        if history and history.subscriptions is not None:
-            catalogue_subscriptions.enter(self._link, mailbox_id, sorted(history.subscriptions))
+        if history.subscriptions is None:
+            self._silent.append(mailbox)
         else:
-            self._silent.append(place.mailbox)
+            catalogue_subscriptions.enter(self._link, mailbox_id, sorted(history.subscriptions))
 
     def _subscribe_all(self) -> None:
         """Where a journal says nothing of subscriptions, or is lost, rather all folders are shown than none."""

@@ -65,6 +65,28 @@ def test_a_copy_of_the_tree_is_a_backup(storage, tmp_path, open_at):
     assert again.quota("alice") == storage.quota("alice")
 
 
+@pytest.mark.parametrize(
+    ("kept", "subscribed"),
+    [
+        (b"subscribed", {"INBOX", "Archive", "Junk", "Sent", "Trash"}),  # the line of the mailbox itself was damaged
+        (b" mailbox ", {"INBOX", "Archive", "Drafts", "Junk", "Projects", "Trash"}),  # rather all folders than none
+        (b"nothing", {"INBOX", "Archive", "Drafts", "Junk", "Projects", "Trash"}),
+    ],
+)
+def test_subscriptions_of_a_journal_that_does_not_say_all(storage, tmp_path, open_at, kept, subscribed):
+    storage.create_folder("alice", "Projects")
+    storage.subscribe("alice", "Drafts", subscribed=False)
+    storage.delete_folder(storage.find_folder("alice", "Sent").id)
+    storage.close()
+    shutil.copytree(storage.tree.root, tmp_path / "copy")
+    journal = tmp_path / "copy" / "alice" / "journal.txt"
+    journal.write_bytes(b"".join(line for line in journal.read_bytes().splitlines(keepends=True) if kept in line))
+    again = restored(tmp_path, open_at, tmp_path / "copy")
+    assert set(again.subscriptions("alice")) == subscribed
+    again.close()
+    assert set(restored(tmp_path, open_at, again.tree.root).subscriptions("alice")) == subscribed
+
+
 def test_after_a_restore_no_client_keeps_what_it_knew_of_the_time_between(storage, tmp_path, open_at):
     inbox = inbox_of(storage)
     add(storage, inbox, "one", "two")
