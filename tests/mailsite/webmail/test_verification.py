@@ -39,8 +39,8 @@ def test_a_signed_message_is_verified_and_says_by_whom(box, alice, browser_of):
     message = signed(letter("ann@none.example"), "none.example")
     box.deliver(message, posture=Posture.ALLOW)
     shown = page(browser_of(alice), box.mirrored(alice, author="ann@none.example"))
-    for words in ("Verified", "really comes from none.example: it is signed", "none.example (DKIM)", "allowed by plain.example (SPF)",
-                  "passed (DMARC)", "not encrypted"):  # fmt: skip
+    for words in ("Verified", "really comes from none.example: it is signed", "none.example (DKIM)",
+                  "allowed by plain.example (SPF)", "passed (DMARC)", "not encrypted"):  # fmt: skip
         assert words in shown
     assert "In Junk because" not in shown
 

@@ -31,7 +31,7 @@ class World:
     network: Network
     zone: Zone
     harbour: Satchel  # Spam Insecure
-    orchard: Satchel  # Require Secure
+    orchard: Satchel  # Require Secure, Enforce DMARC
     postfix: Postfix
     authority: Authority
     stack: ExitStack

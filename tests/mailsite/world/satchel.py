@@ -165,7 +165,10 @@ def satchel(
 def _set_up(made: Satchel, posture: Posture) -> None:
     with made.parts.public.session() as db:
         db.add(MailServices(id=1, mode=Mode.MAILSITE))
-        store_settings(db, Settings(domains=(made.domain,), posture=posture, expose=True))
+        settings = Settings(
+            domains=(made.domain,), posture=posture, expose=True, enforce_dmarc=posture is Posture.REQUIRE
+        )
+        store_settings(db, settings)
         db.commit()
         user = users.create_user(db, made.address, made.person, PASSWORD, made.parts.clock.now())
         ensure_mailbox(made.parts, db, user, made.person)
