@@ -11,13 +11,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
 from pytest_socket import socket_allow_hosts
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.util import LRUCache
+from werkzeug.routing import Rule
 
 from app import create_app, migrate, runtime
+from app import db as db_module
 from app.config import Config
 from app.db import Database
 from app.mail_services.models import MailServices
@@ -52,10 +58,52 @@ class FakeClock:
         self._monotonic_s += seconds
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Octets are named by their place: those that are packed at this moment differ from worker to worker."""
+    return argname if isinstance(val, bytes) and len(val) > 40 else None
+
+
 @pytest.fixture(autouse=True)
 def _loopback_only() -> None:
     """No test reaches any address but this machine's own."""
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _routes_are_compiled_once() -> Iterator[None]:
+    """Nearly all of the work of making an application is Werkzeug's, which compiles two functions for each route; all
+    applications of a run have the same routes.
+    """
+    compile_builder, kept = Rule._compile_builder, {}
+
+    def kept_builder(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        converters = tuple(type(converter) for converter in rule._converters.values())
+        key = (rule.rule, tuple(rule._trace), repr(rule.defaults), converters, append_unknown)
+        if key not in kept:
+            kept[key] = compile_builder(rule, append_unknown)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", kept_builder)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_are_built_once() -> Iterator[None]:
+    """SQLAlchemy keeps the SQL it made for each engine, and every test has engines of its own: here they share it."""
+    create_engine, kept = db_module._create_engine, LRUCache(10_000)
+
+    def create_sharing(url: sa.URL, pool_size: int) -> sa.Engine:
+        engine = create_engine(url, pool_size)
+        engine.update_execution_options(compiled_cache=kept)
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db_module, "_create_engine", create_sharing)
+        for dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):  # what is kept, is kept by dialect
+            patch.setattr(dialect, "__eq__", lambda one, other: type(one) is type(other))
+            patch.setattr(dialect, "__hash__", lambda one: hash(type(one)))
+        yield
 
 
 @pytest.fixture
