@@ -28,6 +28,8 @@ from app.mirror.rows import MESSAGE
 
 AT_ONCE = 500
 CONVERSATIONS_AT_ONCE = 100
+MOST_AT_WORK = 20
+"""Bulk deeds of one person that go on at a time."""
 MOST_WAITING = 2
 """Actions of one bulk deed that wait for the server at a time."""
 AT_WORK = (BulkState.RUNNING, BulkState.UNDOING)
@@ -36,6 +38,8 @@ AT_WORK = (BulkState.RUNNING, BulkState.UNDOING)
 def start(doer: Doer, folder: Folder, name: str, object_: str, filter: ListFilter, *, conversations: bool) -> BulkDeed:
     """Do `name` to all messages of a folder that pass `filter`.  Raises BadInput for what cannot be done."""
     find_deed(name)
+    if len(list_at_work(doer.db, doer.user_id)) >= MOST_AT_WORK:
+        raise BadInput("do", _("Much is being done to whole folders already. Wait until some of it is through."))
     bulk = BulkDeed(
         account_id=folder.account_id,
         user_id=doer.user_id,

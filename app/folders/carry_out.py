@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Update, delete, select, update
 from sqlalchemy.orm import Session
 
+from app.db import row_count
 from app.errors import ActionRefused, BadInput, NoSuchFolder
 from app.folders import paths
 from app.folders.models import FolderChange, FolderDeed
@@ -33,8 +34,10 @@ def carry_out(db: Session, source: MailSource, account_id: int) -> int:
     changes = waiting_changes(db, account_id)
     for change in changes:
         was_told_before = change.attempts > 0
-        db.execute(_row(change).values(attempts=FolderChange.attempts + 1))
+        begun = db.execute(_row(change).values(attempts=FolderChange.attempts + 1))
         db.commit()
+        if row_count(begun) == 0:
+            continue  # cancelled this instant
         if not (was_told_before and is_done(change, {folder.name for folder in source.folders()})):
             _carry_out_one(db, source, change)
         else:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from flask_babel import gettext as _
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import MailAccount
@@ -115,9 +115,10 @@ def subscribe(parts: Runtime, db: Session, account: MailAccount, folder: Folder,
 
 
 def dismiss(db: Session, account: MailAccount, change_id: int) -> None:
-    """A refusal that was read.  Raises NotFound."""
-    refused = delete(FolderChange).where(FolderChange.account_id == account.id, FolderChange.refused.is_(True))
-    gone = db.execute(refused.where(FolderChange.id == change_id).returning(FolderChange.id)).all()
+    """A refusal that was read, or a change the server has not been told yet.  Raises NotFound."""
+    untold = or_(FolderChange.refused.is_(True), FolderChange.attempts == 0)
+    mine = delete(FolderChange).where(FolderChange.account_id == account.id, untold)
+    gone = db.execute(mine.where(FolderChange.id == change_id).returning(FolderChange.id)).all()
     db.commit()
     if not gone:
         raise NotFound

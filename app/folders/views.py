@@ -143,8 +143,8 @@ def _listed(account: MailAccount) -> dict[str, Any]:
     return {
         "account": account,
         "folders": _tree_of(account),
-        "busy": {change.name: waiting_words(change) for change in waiting if change.deed is not FolderDeed.CREATE},
-        "coming": [change.name for change in waiting if change.deed is FolderDeed.CREATE],
+        "busy": {change.name: (change, waiting_words(change)) for change in waiting},
+        "coming": [change for change in waiting if change.deed is FolderDeed.CREATE],
         "refused": [(change, refused_words(change)) for change in changes if change.refused],
     }
 

@@ -20,7 +20,7 @@ from app.mirror.queries import ROW_COLUMNS, Cursor, ListRow, newest_of
 from app.search.query import Query
 from app.sources import SearchField, SearchTerm
 
-LOOKED_AT = 100_000
+LOOKED_AT = 50_000
 MESSAGE = cast(sa.Table, Message.__table__)
 TEXTS = {
     SearchField.ANY: ("subject", "from_name", "from_address", "recipients", "preview"),

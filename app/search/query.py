@@ -20,7 +20,7 @@ from datetime import date, timedelta
 from app.sources import SearchField, SearchTerm
 
 MAX_CHARS = 500
-MAX_TERMS = 20
+MAX_TERMS = 10
 PIECE = re.compile(r'(?P<not>-?)(?:(?P<name>[A-Za-z_]{2,12}):)?(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
 DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})", re.ASCII)
 AGE = re.compile(r"(\d{1,4})([dwmy])", re.ASCII)

@@ -11,10 +11,10 @@ from email import message_from_bytes
 import pytest
 
 from app.clock import SystemClock
+from app.errors import MailError
 from app.extension_api import Standing
 from app.resolver import DnsResolver
 from mailsite_ext.delivery.verdict import DISOWNED, LIKE_JUNK, TRUST_UNPROVEN, TRUSTED, WITHOUT_TLS
-from mailsite_ext.errors import MailError
 from mailsite_ext.junk.score import Judgement
 from mailsite_ext.limits import Limits
 from mailsite_ext.reception.examine import Examiner

@@ -220,3 +220,10 @@ def test_counts_of_filters(world, db):
     db.refresh(world.inbox)
     counted = {filter: bulk.count(db, world.inbox, filter) for filter in ListFilter}
     assert counted == {ListFilter.ALL: 12, ListFilter.UNREAD: 7, ListFilter.FLAGGED: 1, ListFilter.ATTACHMENTS: 1}
+
+
+def test_not_everything_at_once(world, monkeypatch):
+    monkeypatch.setattr(bulk, "MOST_AT_WORK", 1)
+    world.start("archive")
+    with pytest.raises(BadInput, match="Wait"):
+        world.start("read")

@@ -219,11 +219,16 @@ def test_what_the_server_refuses_is_kept_with_its_words_until_it_is_read(world, 
         service.dismiss(db, world.account, 999_999)
 
 
-def test_only_refusals_are_dismissed(world, db):
+def test_a_change_that_waits_is_cancelled_until_the_server_was_told(world, db):
     world.create("Receipts")
+    world.create("More")
+    service.dismiss(db, world.account, world.changes[0].id)
+    world.server.breaks = ConnectionLost()
+    with pytest.raises(ConnectionLost):
+        world.carry_out()
     with pytest.raises(NotFound):
         service.dismiss(db, world.account, world.changes[0].id)
-    assert len(world.changes) == 1
+    assert world.server.told == ["create More"]
 
 
 @pytest.mark.parametrize(
