@@ -34,6 +34,7 @@ FOR_TESTS = {
     "msmtp": "/usr/bin/msmtp",
     "isync": "/usr/bin/mbsync",
     "neomutt": "/usr/bin/neomutt",
+    "pebble": "/usr/bin/pebble",
 }
 
 

@@ -25,6 +25,8 @@ def foreign_host(_error: SecurityError) -> Response:
 
 def refuse_nul() -> None:
     """No browser sends NUL by itself, and PostgreSQL stores none in a text."""
+    if isinstance(request.routing_exception, SecurityError):
+        raise request.routing_exception  # at a foreign host no page of ours can be shown
     if "\0" in request.path:
         abort(404)
     fields = chain(request.args.items(multi=True), request.form.items(multi=True))
