@@ -87,10 +87,12 @@ class MailHost:
         print(f"{messages} messages indexed, {(time.process_time() - began) / max(messages, 1) * 1000:.2f} ms CPU each")
 
     @contextmanager
-    def running(self, *commands: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    def running(
+        self, *commands: str, module: str = "mailsite_ext.listeners"
+    ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
         """The listeners `smtp`, `imap`, each a process of its own."""
         close_storage(self.parts)
-        started = {name: self.start(name) for name in commands}
+        started = {name: self.start(name, module) for name in commands}
         try:
             for name in commands:
                 port = self.smtp_port if name == "smtp" else self.imap_port
@@ -101,8 +103,8 @@ class MailHost:
                 process.send_signal(signal.SIGTERM)
                 process.wait(30)
 
-    def start(self, name: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "mailsite_ext.listeners", name]
+    def start(self, name: str, module: str = "mailsite_ext.listeners") -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", module, name]
         return subprocess.Popen(command, env=self.environment)
 
 

@@ -17,9 +17,13 @@ from bench.installation import cpu_s, memory_mib
 from bench.report import head, row
 from bench.rig import OTHER, TOOLS, Rig
 from mailsite_ext.settings.values import StorageKind
+from tests.servers.name_server import Zone, serve
 
 LMTP_PORT, DOVECOT_PORT = 12024, 12143
 RECEPTIONS = ((1, 4_096, 400), (10, 4_096, 1_500), (50, 4_096, 2_000), (10, 100_000, 300), (2, 10_000_000, 20))
+SENDERS = Zone(
+    {("example.test", "TXT"): ['"v=spf1 ip4:127.0.0.1 -all"'], ("_dmarc.example.test", "TXT"): ['"v=DMARC1; p=none"']}
+)
 OPERATIONS = "login,select,page,fetch,open,subject,sort,text,append"
 
 
@@ -43,8 +47,15 @@ def main() -> int:
 
 def measure_reception(host: MailHost, kind: StorageKind) -> None:
     """[P5] Messages a second, durable before 250, Dovecot's LMTP in the same minute."""
-    head(f"P5 reception, {kind}", "connections", "octets", "messages/s", "MB/s", "p99 ms", "Dovecot LMTP/s", "ratio")
-    with host.running("smtp") as processes:
+    receive(host, f"P5 reception, {kind}, nothing asked about senders", "bench.unexamined")
+    with serve(SENDERS) as name_server:
+        host.environment["NAME_SERVER"] = name_server
+        receive(host, f"P5 reception, {kind}, SPF, DKIM, ARC and DMARC", "mailsite_ext.listeners")
+
+
+def receive(host: MailHost, title: str, module: str) -> None:
+    head(title, "connections", "octets", "messages/s", "MB/s", "p99 ms", "Dovecot LMTP/s", "ratio")
+    with host.running("smtp", module=module) as processes:
         for connections, octets, messages in RECEPTIONS:
             peer = send(LMTP_PORT, "bench@example.test", connections, octets, messages, "--lmtp")
             ours = send(host.smtp_port, "bench@example.test", connections, octets, messages)

@@ -67,10 +67,8 @@ class Examiner:
         fields, _body = read_message(blocks())
         domains = list(author_domains(fields))
         dmarc.find_policy(domains, dns)
-        author = find_author(fields)
-        trusted_by = self._trusting(arrival, author)
-        publishes = author is not None and bool(trusted_by) and publishes_spf(author.domain, dns)
-        takes_no_mail = sender is not None and has_null_mx(sender.domain, dns)
+        junk = self._junk.judge({hosted.name for hosted in _people(arrival)}, next(iter(blocks()), b""))
+        trusted_by, publishes = self._trusting(arrival, find_author(fields), junk, dns)
         is_authors_own = organization(sender.domain if sender else arrival.origin.hello) in author_organizations(fields)
         own = self._check_sender(arrival, dns) if is_authors_own else None
         signed = dkim.verify(blocks(), dns, arrival.received_at)
@@ -83,18 +81,23 @@ class Examiner:
             arc=chain,
             dmarc=verdict,
             trusted_by=trusted_by,
-            junk=self._junk.judge({hosted.name for hosted in _people(arrival)}, next(iter(blocks()), b"")),
+            junk=junk,
             author_publishes=publishes or verdict.result is not dmarc.DmarcResult.NONE,
-            takes_no_mail=takes_no_mail,
+            takes_no_mail=sender is not None and has_null_mx(sender.domain, dns),
         )
 
     def _check_sender(self, arrival: Arrival, dns: DnsBudget) -> spf.SpfVerdict:
         origin, sender, at = arrival.origin, arrival.mail.sender, arrival.received_at
         return spf.check_sender(origin.peer, origin.hello, sender, dns, received_by=self._host, at=at)
 
-    def _trusting(self, arrival: Arrival, author: Address | None) -> Collection[int]:
+    def _trusting(
+        self, arrival: Arrival, author: Address | None, junk: Mapping[str, Judgement], dns: DnsBudget
+    ) -> tuple[Collection[int], bool]:
+        """Who trusts the author, and whether their domain publishes SPF; asked where that may count."""
         people = {hosted.user_id for hosted in _people(arrival)}
-        return self._trusted.trusting(people, author) if author is not None and people else ()
+        is_doubted = not arrival.origin.tls or any(judgement.is_junk for judgement in junk.values())
+        trusting = self._trusted.trusting(people, author) if author and people and is_doubted else ()
+        return trusting, author is not None and bool(trusting) and publishes_spf(author.domain, dns)
 
 
 def _people(arrival: Arrival) -> Iterator[Hosted]:

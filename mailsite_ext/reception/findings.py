@@ -31,7 +31,7 @@ class Findings:
     dkim: Sequence[DkimVerdict]
     arc: ArcVerdict
     dmarc: DmarcVerdict
-    trusted_by: Collection[int] = ()  # ids of the people among the recipients who trust its one author
+    trusted_by: Collection[int] = ()  # ids of recipients who trust its one author; asked where that may count
     junk: Mapping[str, Judgement] = field(default_factory=dict)  # by mailbox: what its filter says
     author_publishes: bool = True  # SPF or DMARC, or DNS does not say that it publishes neither
     takes_no_mail: bool = False  # a null MX at the domain of MAIL FROM (RFC 7505): no answer would ever arrive
