@@ -20,14 +20,19 @@ from sqlalchemy import select, text, update
 
 from app.mail_services.models import MailServices
 from app.mail_services.modes import Mode
-from mailsite_ext.delivery import queue, relays
+from mailsite_ext.delivery import fates, queue, relays, suppression
 from mailsite_ext.delivery.models import DeliveryAttempt, QueuedRecipient
 from mailsite_ext.delivery.queue import Submission
 from mailsite_ext.delivery.relay_tls import RelayTls
 from mailsite_ext.delivery.relays import Typed
 from mailsite_ext.delivery.retry import Fate
+from mailsite_ext.domains import service
 from mailsite_ext.protocol.smtp_address import Address
 from mailsite_ext.protocol.smtp_grammar import MailFrom, RcptTo
+from mailsite_ext.settings.service import store_settings
+from mailsite_ext.settings.values import Settings
+from mailsite_ext.storage.open import close_storage, open_storage
+from mailsite_ext.storage.values import Column
 from tests.mailsite.delivery.peer import Peer, serving
 
 ROOT = Path(__file__).parents[3]
@@ -183,3 +188,29 @@ def test_two_processes_on_one_queue_send_each_message_once(here):
     sent = Counter(message.partition(b"\r\n")[0].decode() for message in here.peer.messages)
     assert sent == Counter(f"Subject: {address}" for address in addresses)
     assert "twice" not in here.log()
+
+
+def test_who_sent_what_is_refused_has_the_notice_in_the_inbox_and_sees_it(app, here, parts, alice):
+    with parts.public.session() as db:
+        store_settings(db, Settings(domains=("here.example",)))
+        db.commit()
+        mailbox = service.ensure_mailbox(parts, db, alice, "ada")
+        mailbox.created_at = datetime.now(UTC)  # the processes live in real time
+        db.commit()
+    here.peer.answers["RCPT"] = "550 5.1.1 no such user"
+    here.take("bob@there.example")
+    here.start()
+    storage = open_storage(parts, Settings(domains=("here.example",)))
+    storage.create_mailbox("ada")
+    inbox = storage.find_folder("ada", "INBOX")
+    here.wait_for(lambda: list(storage.rows(inbox.id, (Column.UID,))), "the notice is there")
+    [(uid,)] = storage.rows(inbox.id, (Column.UID,))
+    with storage.open_message(inbox.id, uid) as stored:
+        notice = stored.read(0, stored.size_octets)
+    assert b"Final-Recipient: rfc822; bob@there.example\r\nAction: failed\r\nStatus: 5.1.1" in notice
+    with parts.public.session() as db:
+        [sent] = fates.list_sent(db, mailbox, None).sent
+        assert [(each.fate, each.words) for each in sent.recipients] == [(Fate.FAILED, "5.1.1 no such user")]
+        [(bounced, _)] = suppression.list_bounced(db, datetime.now(UTC))
+        assert bounced.address == "bob@there.example"
+    close_storage(parts)
