@@ -286,5 +286,5 @@ def missing_fields(arrival: Arrival, fields: Sequence[Field]) -> bytes:
 
 
 def fields_of(spool: Spool) -> Sequence[Field]:
-    """The header of a finished spool.  Raises HeaderTooLarge."""
-    return read_header(spool.first, is_whole=len(spool.first) == spool.octets)
+    """The header of a finished spool, as it is kept.  Raises HeaderTooLarge, BareLineEnding."""
+    return read_header(spool.cleaned, is_whole=len(spool.first) == spool.octets)

@@ -35,7 +35,7 @@ class Spool:
         self._blocks: list[bytes] = []
         self._path: Path | None = None
         self._file = -1
-        self._cleaned = b""
+        self.cleaned = b""  # `first` as it is kept
         self.octets = 0  # as they came
         self.first = b""
         """The first IN_MEMORY_OCTETS or so as they came; complete after `finish`."""
@@ -58,11 +58,11 @@ class Spool:
         except OSError as error:
             raise self._fault(error) from None
         self._blocks = []
-        self._append([self._cleaned])
+        self._append([self.cleaned])
 
     def _take_first(self) -> None:
         self.first = b"".join(self._blocks)
-        self._cleaned = self._clean(self.first) if self._clean is not None else self.first
+        self.cleaned = self._clean(self.first) if self._clean is not None else self.first
 
     def _append(self, blocks: Sequence[bytes]) -> None:
         try:
@@ -84,17 +84,17 @@ class Spool:
         """The whole message, as the storage takes it."""
         if self._path is None:
             self._take_first()
-            return Content(self._cleaned, len(self._cleaned))
+            return Content(self.cleaned, len(self.cleaned))
         os.close(self._file)
         self._file = -1
-        return Content(self._path, self.octets - len(self.first) + len(self._cleaned))
+        return Content(self._path, self.octets - len(self.first) + len(self.cleaned))
 
     def blocks(self) -> Iterator[bytes]:
         """The finished message as it came, nothing cleaned away; while the storage has not taken it."""
         yield self.first
         if self._path is not None:
             with self._path.open("rb") as file:
-                file.seek(len(self._cleaned))
+                file.seek(len(self.cleaned))
                 while block := file.read(BLOCK_OCTETS):
                     yield block
 

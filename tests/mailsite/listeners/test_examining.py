@@ -152,6 +152,16 @@ def test_forged_findings_do_not_come_through(running, octets):
     assert kept.endswith(body.encode())
 
 
+@pytest.mark.parametrize("top", [b" with ESMTPS (TLSv1.3 x)\r\n", b"\t\r\n", b"no field\r\n", b"From\r\n x\r\n"])
+def test_no_beginning_of_a_message_breaks_our_seal(running, top):
+    """Else what is forged would show nothing at all."""
+    host = running()
+    send(host, top + letter("a@reject.example"))
+    _folder, head, standing = taken(host)
+    assert standing is Standing.FORGED
+    assert "ESMTPS" not in head["Received"]
+
+
 def test_who_signed_in_is_not_asked_about_and_forges_nothing_either(running):
     host = running("open")
     forged = (

@@ -31,6 +31,21 @@ def test_claims_of_ours_go(field, goes):
         assert without_claims(message, US) == (message.replace(field, b"", 1) if goes else message)
 
 
+@pytest.mark.parametrize("top", [b" dmarc=pass\r\n", b"\tx: y\r\n z\r\n", b" \r\n", b" Authentication-Results: x\r\n"])
+def test_nothing_goes_on_where_our_own_field_ended(top):
+    assert without_claims(top + REST, US) == REST
+    assert without_claims(top + b"X-Satchel-Verdict: INBOX\r\n" + REST, US) == REST
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n"])
+def test_a_message_without_a_body_is_all_header(end):
+    assert without_claims(b"From: a@b.example\r\nX-Satchel-Seal: author=verified" + end, US) == b"From: a@b.example\r\n"
+
+
+def test_a_header_begun_by_many_lines_of_spaces():
+    assert without_claims(b" \r\n" * 40_000 + REST, US) == REST
+
+
 @pytest.mark.parametrize("message", [b"", b"\r\n", b"\r\nX-Satchel-Verdict: x\r\n\r\n", REST, b"no header at all"])
 def test_a_body_is_nobodys_claim(message):
     assert without_claims(message, US) is message
