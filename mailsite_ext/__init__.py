@@ -26,6 +26,7 @@ def register(host: Host) -> None:
     from mailsite_ext.open_pages import register_open_pages
     from mailsite_ext.reports import register_reports
     from mailsite_ext.settings import register_settings
+    from mailsite_ext.trial_mail import register_trial_mail
     from mailsite_ext.trusted_senders import register_trusted_senders
     from mailsite_ext.webmail.register import register_webmail
 
@@ -35,6 +36,7 @@ def register(host: Host) -> None:
     register_domains(host)
     register_client_setup(host)
     register_delivery(host)
+    register_trial_mail(host)
     register_forwarding(host)
     register_dns_advice(host)
     register_reports(host)

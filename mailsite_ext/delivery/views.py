@@ -75,7 +75,7 @@ def index() -> ResponseReturnValue:
         fate=fate,
         domain=domain,
         before=before,
-        fates=_fate_names(),
+        fates=fate_names(),
         now=now,
         listed=queue_page.list_rows(db, fate, domain, before),
         destinations=queue_page.list_destinations(db),
@@ -91,7 +91,7 @@ def index() -> ResponseReturnValue:
 def message(message_id: int) -> ResponseReturnValue:
     """Its recipients and the transcript of each try."""
     shown = queue_page.get_shown(g.db, message_id)
-    return render_template("mailsite/queue-message.html", shown=shown, fates=_fate_names(), now=runtime().clock.now())
+    return render_template("mailsite/queue-message.html", shown=shown, fates=fate_names(), now=runtime().clock.now())
 
 
 @bp.post(f"/messages/<int:message_id>/{DEEDS}")
@@ -150,7 +150,7 @@ def _say(deed: Deed, done: Done) -> None:
         flash(_("Nothing was left to do: its fate has changed meanwhile."), "warn")
 
 
-def _fate_names() -> Mapping[Fate, tuple[str, str]]:
+def fate_names() -> Mapping[Fate, tuple[str, str]]:
     """Kind of status and word."""
     return {
         Fate.WAITING: ("warn", _("Waiting")),

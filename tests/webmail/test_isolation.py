@@ -182,6 +182,7 @@ CASES = [
     _admin("relays/<int:relay_id>/remove", "relays/{relay}/remove"),
     _admin("relays/<int:relay_id>/try", "relays/{relay}/try"),
     _admin("queue/bounced/<int:bounced_id>/lift", "queue/bounced/{bounced}/lift"),
+    _admin("test-mail/<token>", "test-mail/satcheltest", "GET"),
     _admin("queue/messages/<int:message_id>", "queue/messages/{message}", "GET"),
     _admin(f"queue/destinations/<domain>/{QUEUE_DEED}", "queue/destinations/there.example/drop"),
     _admin(f"queue/messages/<int:message_id>/{QUEUE_DEED}", "queue/messages/{message}/drop"),
