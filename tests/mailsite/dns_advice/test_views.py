@@ -356,12 +356,12 @@ def test_the_certificate_must_stand_for_the_mail_host(ada, hosting):
     assert "Covers mail.example.org." in ada.get(PAGE).text
 
 
-def test_a_key_whose_file_is_elsewhere_is_said(hosting, browser, config, clock, policy_server):
+def test_a_key_whose_file_is_elsewhere_is_said(hosting, ada, config, clock):
     keys = SigningKeys(config, clock)
     made = keys.generate("example.org")
     words = "The key that signs mail is not on this machine"
-    assert words not in browser.get(PAGE).text
+    assert words not in ada.get(PAGE).text
     (config.work_directory / "security" / "dkim" / "example.org" / f"{made.selector}.pem").unlink()
-    page = browser.get(PAGE).text
+    page = ada.get(PAGE).text
     assert words in page
     assert f"key {made.selector} is missing" in page
