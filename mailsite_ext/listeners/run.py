@@ -210,7 +210,7 @@ def _wanted(config: Config, settings: Settings, certificate: Certificate) -> Seq
 def _require_usable(certificate: Certificate) -> None:
     """Raises CannotBind: a listener that offers TLS it cannot do would turn everybody away (O13)."""
     if certificate.state is CertificateState.UNREADABLE:
-        raise CannotBind(f"The TLS certificate cannot be used: {certificate.error}. Mend TLS_CERTIFICATE_FILE.")
+        raise CannotBind(f"The TLS certificate cannot be used: {certificate.error}. Mend its file.")
 
 
 def _sockets(config: Config, spec: ListenerSpec) -> Sequence[socket.socket]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import filtering, judging, reading, reporting, seeds, servers
+from tests.fuzz import asking, filtering, judging, reading, reporting, seeds, servers
 from tests.fuzz.explore import Target
 
 TARGETS = {
@@ -35,6 +35,8 @@ TARGETS = {
         Target("report_destinations", reporting.destinations, reporting.RUAS, reporting.RUA_WORDS),
         Target("junk_words", filtering.words, seeds.MESSAGES, seeds.MESSAGE_WORDS),
         Target("junk_field", filtering.field, filtering.FIELDS, filtering.FIELD_WORDS),
+        Target("autodiscover", asking.autodiscover, asking.REQUESTS, asking.REQUEST_WORDS),
+        Target("test_mail_reply", asking.reply, asking.REPLIES, asking.REPLY_WORDS),
         Target("addresses", reading.addresses, seeds.ADDRESSES, seeds.ADDRESS_WORDS),
     )
 }
