@@ -141,7 +141,11 @@ def answers(
     shown = [_shown(item) for item in items if not isinstance(item, SectionItem)]
     sections = [item for item in items if isinstance(item, SectionItem)]
     columns = [Column.UID, *(each.column for each in shown), *([Column.SIZE, Column.PARTS] if sections else [])]
-    rows = account.storage.rows(view.folder_id, columns, None if len(uids) == len(view.uids) else uids)
+    rows: Iterator[Row]
+    if columns == [Column.UID, Column.UID]:  # the session knows: also of a message that is gone meanwhile
+        rows = zip(uids, uids, strict=True)
+    else:
+        rows = account.storage.rows(view.folder_id, columns, None if len(uids) == len(view.uids) else uids)
     if view.recent and Attribute.FLAGS in items:
         rows = _with_recent(view, rows, columns.index(Column.FLAGS))
     if sections:

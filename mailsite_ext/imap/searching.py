@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import ExitStack
 from functools import cache
+from typing import TypeAlias
 
 from app.extension_api import NoSuchMessage
 from mailsite_ext.errors import SearchTooLong
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.found_sets import Sets, find_hits
 from mailsite_ext.imap.news import tell_news
-from mailsite_ext.imap.updates import FOUND, UPDATES, Update, find_lasting, named, no_update
+from mailsite_ext.imap.updates import FOUND, SORTED, UPDATES, Update, find_lasting, named, no_update
 from mailsite_ext.imap.view import View, packed
 from mailsite_ext.protocol import search_keys as keys
 from mailsite_ext.protocol.imap_commands import CancelUpdate, Search, SearchReturn, Sort
@@ -45,15 +46,12 @@ COLUMNS = (
 def search(account: Account, command: Search) -> Iterator[bytes]:
     view = account.selected()
     returns = command.returns or (SearchReturn(all=True) if account.is_rev2 else None)  # RFC 9051 §7.3.4
-    updates = returns is not None and returns.update
-    if updates and any(update.tag == command.tag for update in view.updates):
-        raise BadCommand("This tag stands for another search that is kept up to date")  # RFC 5267 §4.3
+    begin = following(view, command, returns)
     if has_modseq(command.key):
         yield account.learn_modseqs()
-    lasting = find_lasting(command.key, view) if updates else None  # before SAVE gives $ another meaning
     found = find(account, view, command.key, returns)
-    if updates:
-        yield from _follow(account, view, command, lasting, found)
+    if begin:
+        yield begin(account, packed(uid for uid, _modseq in found), None)
     if returns is None:
         numbers = _shown(view, found, is_uid=command.is_uid)
         yield search_response(numbers, highest_modseq(command.key, found))
@@ -63,18 +61,40 @@ def search(account: Account, command: Search) -> Iterator[bytes]:
     yield status_line(command.tag, "OK", "searched")
 
 
-def _follow(account: Account, view: View, command: Search, key: keys.Key | None, found: Found) -> Iterator[bytes]:
+InOrder: TypeAlias = Callable[[Sequence[int]], Sequence[int]]
+Begin: TypeAlias = Callable[[Account, Uids, InOrder | None], bytes]
+
+
+def following(view: View, command: Search | Sort, returns: SearchReturn | None) -> Begin | None:
+    """What begins to keep the client informed of a result, where it asked for that; to be asked for before the search,
+    which may give `$` another meaning.  Raises BadCommand for a tag that is taken (RFC 5267 §4.3).
+    """
+    if returns is None or not returns.update:
+        return None
+    if any(update.tag == command.tag for update in view.updates):
+        raise BadCommand("This tag stands for another search that is kept up to date")
+    lasting = find_lasting(command.key, view)
+    return lambda account, uids, in_order: _follow(account, view, command, lasting, uids, in_order)
+
+
+def _follow(
+    account: Account,
+    view: View,
+    command: Search | Sort,
+    key: keys.Key | None,
+    uids: Uids,
+    in_order: InOrder | None,
+) -> bytes:
     """Keep the client informed from now on, or say that it will not be (RFC 5267 §4.3.1)."""
-    if key is None or len(view.updates) >= UPDATES or len(found) > FOUND:
-        yield no_update(command.tag)
-        return
+    if key is None or len(view.updates) >= UPDATES or len(uids) > (SORTED if in_order else FOUND):
+        return no_update(command.tag)
 
     def matching(uids: Sequence[int]) -> Iterator[int]:
         narrowed = keys.And((keys.Uids(named(uids)), key))
         return (uid for uid, _modseq in _matches(account, view, narrowed, packed()))
 
-    uids = packed(uid for uid, _modseq in found)
-    view.updates = (*view.updates, Update(command.tag, command.is_uid, uids, matching))
+    view.updates = (*view.updates, Update(command.tag, command.is_uid, uids, matching, in_order))
+    return b""
 
 
 def cancel_update(account: Account, command: CancelUpdate) -> Iterator[bytes]:

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from app.extension_api import NoSuchMessage
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.news import tell_news
-from mailsite_ext.imap.searching import extended, find, highest_modseq
-from mailsite_ext.imap.view import View
+from mailsite_ext.imap.searching import extended, find, following, highest_modseq
+from mailsite_ext.imap.view import View, packed
 from mailsite_ext.protocol.imap_commands import Criterion, Sort, Thread
 from mailsite_ext.protocol.imap_data import sort_response, status_line
 from mailsite_ext.protocol.imap_search import has_modseq
@@ -40,10 +40,17 @@ Keyed: TypeAlias = tuple[Any, ...]
 
 def sort(account: Account, command: Sort) -> Iterator[bytes]:
     view = account.selected()
+    begin = following(view, command, command.returns)
     if has_modseq(command.key):
         yield account.learn_modseqs()
+
+    def in_order(uids: Sequence[int]) -> Sequence[int]:
+        return sorted_uids(command.criteria, _sortable(account, view, command.criteria, uids))
+
     found = find(account, view, command.key, command.returns)
-    uids = sorted_uids(command.criteria, _sortable(account, view, command.criteria, [uid for uid, _modseq in found]))
+    uids = in_order([uid for uid, _modseq in found])
+    if begin:
+        yield begin(account, packed(uids), in_order)
     numbers = uids if command.is_uid else view.numbers_of(uids)
     modseq = highest_modseq(command.key, found)
     if command.returns is None:

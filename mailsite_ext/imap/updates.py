@@ -1,9 +1,10 @@
-"""Searches whose results a client is kept informed of: CONTEXT=SEARCH (RFC 5267 §4.3).  Pure."""
+"""Searches whose results a client is kept informed of: CONTEXT=SEARCH and CONTEXT=SORT (RFC 5267 §4.3).  Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mailsite_ext.errors import SearchTooLong
 from mailsite_ext.imap.view import View, packed
@@ -14,19 +15,22 @@ from mailsite_ext.storage.values import Uids
 
 UPDATES = 8  # of one session
 FOUND = 100_000  # messages in the result of one
+SORTED = 10_000  # the same where each that comes is sorted in
 
 
 @dataclass(slots=True)
 class Update:
-    """One such search; `found` is its result as the client knows it, ascending.
+    """One such search; `found` is its result as the client knows it, in the order in which it was told.
 
-    `matching` says which of some ascending UIDs the search finds now.
+    `matching` says which of some ascending UIDs the search finds now.  `in_order` sorts ascending UIDs as a SORT asked
+    for; it may leave out messages that are gone.  None: the folder's order.
     """
 
     tag: bytes
     is_uid: bool
     found: Uids
     matching: Callable[[Sequence[int]], Iterable[int]]
+    in_order: Callable[[Sequence[int]], Sequence[int]] | None = None
 
 
 def tell_leaving(view: View, gone: Set[int]) -> Iterator[bytes]:
@@ -54,16 +58,68 @@ def no_update(tag: bytes) -> bytes:
     return b"* NO [NOUPDATE " + string(tag) + b"] this search is not kept up to date\r\n"
 
 
+Run: TypeAlias = tuple[int, list[int]]
+"""UIDs that stand together, and the place of the first, from 1; place 0: they stand in the folder's order."""
+
+
 def _tell(view: View, update: Update, removed: Sequence[int], added: Sequence[int]) -> Iterator[bytes]:
-    """Position 0: a search's result is in the folder's order."""
-    if not removed and not added:
-        return
-    update.found = packed(sorted(frozenset(update.found).difference(removed).union(added)))
+    """What leaves and what comes, in the order in which the client is to follow (RFC 5267 §4.3.2)."""
+    left = _leave(update, frozenset(removed)) if removed else []
+    came = _come(update, frozenset(added)) if added else []
     data: dict[str, int | bytes] = {}
-    for item, uids in (("REMOVEFROM", removed), ("ADDTO", added)):
-        if uids:
-            data[item] = b"(0 %b)" % compact(uids if update.is_uid else view.numbers_of(uids))
-    yield esearch_response(update.tag, data, is_uid=update.is_uid)
+    for item, runs in (("REMOVEFROM", left), ("ADDTO", came)):
+        if runs:
+            data[item] = b"(" + b" ".join(_shown(view, run, is_uid=update.is_uid) for run in runs) + b")"
+    if data:
+        yield esearch_response(update.tag, data, is_uid=update.is_uid)
+
+
+def _shown(view: View, run: Run, *, is_uid: bool) -> bytes:
+    place, uids = run
+    return b"%d %b" % (place, compact(uids if is_uid else view.numbers_of(uids)))
+
+
+def _leave(update: Update, removed: Set[int]) -> list[Run]:
+    """The last first, so that the others keep their places until it is their turn (RFC 5267 §4.3.4)."""
+    runs: list[Run] = []
+    for place, uid in enumerate(update.found, 1):
+        if uid in removed:
+            _add(runs, place, uid)
+    update.found = packed(uid for uid in update.found if uid not in removed)
+    return runs[::-1] if update.in_order else [(0, sorted(removed))]
+
+
+def _come(update: Update, added: frozenset[int]) -> list[Run]:
+    """Each at the place it has when those before it are there (RFC 5267 §4.3.3)."""
+    everything = sorted(added.union(update.found))
+    if update.in_order is None:
+        update.found = packed(everything)
+        return [(0, sorted(added))]
+    runs: list[Run] = []
+    result, before = packed(), iter(update.found)
+    for uid in update.in_order(everything):
+        if uid in added:
+            result.append(uid)
+            _add(runs, len(result), uid)
+        else:  # with what is gone, and still stands before it
+            result.extend(_up_to(before, uid))
+    result.extend(before)
+    update.found = result
+    return runs
+
+
+def _up_to(uids: Iterator[int], last: int) -> Iterator[int]:
+    for uid in uids:
+        yield uid
+        if uid == last:
+            return
+
+
+def _add(runs: list[Run], place: int, uid: int) -> None:
+    if runs and runs[-1][0] + len(runs[-1][1]) == place:
+        runs[-1][1].append(uid)
+    else:
+        runs.append((place, [uid]))
 
 
 def find_lasting(key: keys.Key, view: View) -> keys.Key | None:

@@ -238,8 +238,6 @@ def _cancel_update(tag: bytes, cursor: Cursor) -> c.Command:
 
 def _sort(tag: bytes, cursor: Cursor, *, is_uid: bool) -> c.Command:
     returns = search_return(cursor)
-    if returns and returns.update:
-        raise BadCommand("UPDATE is for SEARCH")  # CONTEXT=SORT is not offered
     criteria = sort_criteria(cursor)
     grammar = _charset_first(cursor)
     return c.Sort(tag, criteria, grammar.keys(), returns, is_uid)

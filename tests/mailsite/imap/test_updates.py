@@ -18,11 +18,12 @@ from mailsite_ext.imap.updates import UPDATES, Update, find_lasting, tell_change
 from mailsite_ext.imap.view import View, packed
 from mailsite_ext.protocol import search_keys as keys
 from mailsite_ext.protocol.imap_reader import CommandReader
-from mailsite_ext.protocol.sequence_sets import LARGEST, parse_set
+from mailsite_ext.protocol.sequence_sets import parse_set
 from mailsite_ext.storage.values import Content
 
 NEWS = re.compile(r"\* (?:(\d+) (EXPUNGE|EXISTS)|ESEARCH \(TAG \"(\w+)\"\)( UID)? (.*(?:ADDTO|REMOVEFROM).*))")
-CHANGE = re.compile(r"(ADDTO|REMOVEFROM) \(0 ([0-9:,]+)\)")
+CHANGE = re.compile(r"(ADDTO|REMOVEFROM) \(([0-9:, ]+)\)")
+RUN = re.compile(r"(\d+) ([0-9:,]+)")
 STEPS = (
     "STORE {0} +FLAGS.SILENT (\\Flagged)",
     "STORE {0} -FLAGS.SILENT (\\Flagged)",
@@ -34,10 +35,12 @@ STEPS = (
     "FETCH {0} FLAGS",
     "NOOP",
 )
-SEARCHES = (  # tag, UID, what is sought, and how to ask for the same later on
-    ("s1", "", "FLAGGED", "FLAGGED"),
-    ("s2", "UID ", "UNSEEN NOT 2", "UNSEEN NOT UID 2"),
-    ("s3", "", "OR UID 4:* FLAGGED", "OR UID 4:4294967295 FLAGGED"),
+SEARCHES = (  # tag, command, what is sought, and how to ask for the same later on
+    ("s1", "SEARCH", "FLAGGED", "FLAGGED"),
+    ("s2", "UID SEARCH", "UNSEEN NOT 2", "UNSEEN NOT UID 2"),
+    ("s3", "SEARCH", "OR UID 4:* FLAGGED", "OR UID 4:4294967295 FLAGGED"),
+    ("s4", "SORT", "(SIZE) UTF-8 FLAGGED", "(SIZE) UTF-8 FLAGGED"),
+    ("s5", "UID SORT", "(REVERSE SIZE ARRIVAL) UTF-8 UNSEEN", "(REVERSE SIZE ARRIVAL) UTF-8 UNSEEN"),
 )
 
 
@@ -59,16 +62,16 @@ class Copy:
     def __init__(self, account: Account) -> None:
         self.account = account
         self.uids: list[int] = list(account.view.uids)
-        self.results: dict[str, set[int]] = {}
+        self.results: dict[str, list[int]] = {}
 
-    def begin(self, tag: str, uid: str, key: str) -> None:
-        self.results[tag] = self.searched(tag, uid, f"RETURN (UPDATE ALL) {key}")
+    def begin(self, tag: str, command: str, key: str) -> None:
+        self.results[tag] = self.searched(tag, command, f"RETURN (UPDATE ALL) {key}")
 
-    def searched(self, tag: str, uid: str, key: str) -> set[int]:
-        said = say(self.account, tag, f"{uid}SEARCH {key}")
+    def searched(self, tag: str, command: str, key: str) -> list[int]:
+        said = say(self.account, tag, f"{command} {key}")
         assert said[-1].startswith(f"{tag} OK"), said
         shown = re.search(r" ALL ([0-9:,]+)", said[0])
-        return self._uids(shown[1], is_uid=bool(uid)) if shown else set()
+        return self._uids(shown[1], is_uid=command.startswith("UID")) if shown else []
 
     def hear(self, lines: list[str]) -> None:
         for match in filter(None, map(NEWS.match, lines)):
@@ -82,27 +85,37 @@ class Copy:
                 self._apply(tag, changes, is_uid=bool(uid))
 
     def _apply(self, tag: str, changes: str, *, is_uid: bool) -> None:
-        for item, shown in CHANGE.findall(changes):
-            told = self._uids(shown, is_uid=is_uid)
-            if item == "ADDTO":
-                assert not told & self.results[tag]
-                self.results[tag] |= told
-            else:
-                assert told <= self.results[tag]
-                self.results[tag] -= told
+        for item, runs in CHANGE.findall(changes):
+            for place, shown in RUN.findall(runs):
+                change = self._add if item == "ADDTO" else self._remove
+                change(self.results[tag], int(place), self._uids(shown, is_uid=is_uid))
 
-    def _uids(self, shown: str, *, is_uid: bool) -> set[int]:
-        spans = parse_set(shown.encode(), 1_000).spans(LARGEST)
-        numbers = [number for low, high in spans for number in range(low, high + 1)]
-        return set(numbers) if is_uid else {self.uids[number - 1] for number in numbers}
+    def _add(self, result: list[int], place: int, told: list[int]) -> None:
+        assert not set(told) & set(result)
+        assert 0 <= place <= len(result) + 1
+        result[max(0, place - 1) : max(0, place - 1)] = told
+        if not place:
+            result.sort()
+
+    def _remove(self, result: list[int], place: int, told: list[int]) -> None:
+        assert set(told) <= set(result)
+        assert not place or result[place - 1 : place - 1 + len(told)] == told
+        result[:] = [uid for uid in result if uid not in told]
+
+    def _uids(self, shown: str, *, is_uid: bool) -> list[int]:
+        """In the order in which they are told."""
+        ends = [[int(end) for end in span.split(":")] for span in shown.split(",")]
+        numbers = [number for span in ends for number in range(span[0], span[-1] + 1)]
+        return numbers if is_uid else [self.uids[number - 1] for number in numbers]
 
 
 @pytest.fixture
 def inbox(sql_storage):
-    """A storage where Bob has eight messages."""
+    """A storage where Bob has eight messages, some of one size."""
     sql_storage.create_mailbox("bob")
     folder = sql_storage.find_folder("bob", "INBOX")
-    sql_storage.append(folder.id, [(Content(b"x: y\r\n\r\n", 8), frozenset(), None)] * 8).result()
+    letters = [Content(b"x: y\r\n\r\n" + b"z" * (7 * number % 5), 8 + 7 * number % 5) for number in range(8)]
+    sql_storage.append(folder.id, [(letter, frozenset(), None) for letter in letters]).result()
     return sql_storage
 
 
@@ -110,8 +123,8 @@ def inbox(sql_storage):
 def test_a_copy_that_is_kept_up_to_date_is_the_result(inbox, seed):
     ours, other = selecting(inbox), selecting(inbox)
     copy = Copy(ours)
-    for tag, uid, key, _later in SEARCHES:
-        copy.begin(tag, uid, key)
+    for tag, command, key, _later in SEARCHES:
+        copy.begin(tag, command, key)
     chance = random.Random(seed)
     for step in range(60):
         account = chance.choice((ours, other))
@@ -120,8 +133,8 @@ def test_a_copy_that_is_kept_up_to_date_is_the_result(inbox, seed):
         copy.hear(said if account is ours else [])
     copy.hear(say(ours, "n", "NOOP"))
     assert copy.uids == list(inbox.uids(ours.view.folder_id))
-    for tag, uid, _key, later in SEARCHES:
-        assert copy.results[tag] == copy.searched("later", uid, f"RETURN (ALL) {later}"), tag
+    for tag, command, _key, later in SEARCHES:
+        assert copy.results[tag] == copy.searched("later", command, f"RETURN (ALL) {later}"), tag
 
 
 def test_so_many_and_no_more(inbox):
