@@ -63,14 +63,23 @@ def _there(account: Account) -> list[Name]:
     return [Name(folder.name, folder, folder.subscribed) for folder in account.storage.folders(account.mailbox)]
 
 
-def _with_subscribed(account: Account) -> list[Name]:
-    """Besides the folders the names that are subscribed to without one (RFC 9051 §6.3.7), and those above them."""
+def _with_subscribed(account: Account, *, above: bool = True) -> list[Name]:
+    """Besides the folders the names that are subscribed to without one (RFC 9051 §6.3.7), and those `above` them."""
     found = _there(account)
     known = {one.name for one in found}
     gone = [name for name in account.storage.subscriptions(account.mailbox) if name not in known]
-    above = sorted(_all_above(gone) - known - set(gone))
     found += [Name(name, None, is_subscribed=True) for name in gone]
-    return found + [Name(name, None, is_subscribed=False) for name in above]
+    if above:
+        names = sorted(_all_above(gone) - known - set(gone))
+        found += [Name(name, None, is_subscribed=False) for name in names]
+    return found
+
+
+def _listed(account: Account, select: frozenset[str]) -> list[Name]:
+    """What a LIST has to look at: names that are only above others are told for CHILDINFO alone."""
+    if "SUBSCRIBED" not in select:
+        return _there(account)
+    return _with_subscribed(account, above="RECURSIVEMATCH" in select)
 
 
 def list_folders(account: Account, command: List) -> Iterator[bytes]:
@@ -79,7 +88,7 @@ def list_folders(account: Account, command: List) -> Iterator[bytes]:
         yield status_line(command.tag, "OK", "done")
         return
     matches = Patterns(command.reference, command.patterns)
-    tree = Tree.of((_with_subscribed if "SUBSCRIBED" in command.select else _there)(account), matches)
+    tree = Tree.of(_listed(account, command.select), matches)
     for one in tree.names:
         if matches(one.name) and (line := _list_line(account, tree, one, command)):
             yield line

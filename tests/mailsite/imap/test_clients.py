@@ -94,8 +94,8 @@ def test_curl(host, tmp_path):
     assert "EXISTS" in run(*curl, "-X", "EXAMINE Drafts", address)
 
 
-def test_mbsync(host, tmp_path, authority):
-    """Two runs over TLS: all of it comes once, what is changed here and there comes together."""
+def test_mbsync(host, tmp_path, authority, lines):
+    """Two runs over TLS, compressed: all of it comes once, what is changed here and there comes together."""
     sync = tool("mbsync")
     local = tmp_path / "local"
     local.mkdir()
@@ -120,6 +120,7 @@ def test_mbsync(host, tmp_path, authority):
     inbox = host.storage.find_folder("bob", "INBOX")
     assert [flags for _uid, _modseq, flags in host.storage.changes(inbox.id, 0).changed] == ["\\Flagged \\Seen", ""]
     assert len(list((local / "INBOX").rglob("*U=*"))) == 2
+    assert sum("COMPRESS DEFLATE" in words for _who, words in lines.noted) == 2
 
 
 def test_what_is_said_stands_in_the_log_without_secrets(host, lines):
