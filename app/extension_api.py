@@ -98,7 +98,7 @@ if TYPE_CHECKING:
     from app.machines.identity import this_machine
     from app.machines.kinds import ServiceKind
     from app.machines.rows import is_mail_elsewhere
-    from app.machines.service import running_addresses, running_settings
+    from app.machines.service import Running, running_addresses, running_services, running_settings
     from app.mirror.models import Folder as MirroredFolder
     from app.mirror.models import Message as MirroredMessage
     from app.mirror.queries import get_message
@@ -173,6 +173,7 @@ __all__ = [
     "Reply",
     "Resolver",
     "Role",
+    "Running",
     "Runtime",
     "SearchField",
     "SearchTerm",
@@ -228,6 +229,7 @@ __all__ = [
     "row_count",
     "row_id",
     "running_addresses",
+    "running_services",
     "running_settings",
     "runtime",
     "safe_next",
@@ -260,6 +262,7 @@ _LOADED_LATER = {
     "MirroredFolder": "app.mirror.models:Folder",
     "MirroredMessage": "app.mirror.models:Message",
     "Reply": "app.outbox.submitter:Reply",
+    "Running": "app.machines.service:Running",
     "ServiceKind": "app.machines.kinds:ServiceKind",
     "SettingsSection": "app.web.settings_section:SettingsSection",
     "add_hosted_account": "app.accounts.service:add_hosted_account",
@@ -280,6 +283,7 @@ _LOADED_LATER = {
     "is_mail_elsewhere": "app.machines.rows:is_mail_elsewhere",
     "row_id": "app.web.ids:row_id",
     "running_addresses": "app.machines.service:running_addresses",
+    "running_services": "app.machines.service:running_services",
     "running_settings": "app.machines.service:running_settings",
     "require_admin": "app.web.admin:require_admin",
     "require_sign_in": "app.users.settings_views:require_sign_in",

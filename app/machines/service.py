@@ -126,10 +126,29 @@ def services_of(db: Session, machine_id: int) -> Sequence[MachineService]:
     return db.scalars(select(MachineService).where(MachineService.machine_id == machine_id)).all()
 
 
+class Running(NamedTuple):
+    """A service that runs: with which settings, and on which ports it listens; none are known while it starts."""
+
+    settings: Mapping[str, str]
+    ports: frozenset[int]
+
+
+def running_services(db: Session, kind: str) -> Sequence[Running]:
+    """Each of a kind, on any machine; one that is still stopping counts."""
+    columns = select(MachineService.settings, MachineService.addresses)
+    rows = db.execute(columns.where(MachineService.kind == kind, RUNS).order_by(MachineService.id))
+    return [Running(row.settings or {}, _ports(row.addresses)) for row in rows]
+
+
+def _ports(addresses: str) -> frozenset[int]:
+    """Of "0.0.0.0:25, [::]:25"."""
+    texts = (address.rpartition(":")[2].strip() for address in addresses.split(","))
+    return frozenset(int(text) for text in texts if text.isascii() and text.isdigit())
+
+
 def running_settings(db: Session, kind: str) -> Sequence[Mapping[str, str]]:
-    """With which settings each service of a kind runs, on any machine; one that is still stopping counts."""
-    found = db.scalars(select(MachineService.settings).where(MachineService.kind == kind, RUNS))
-    return [settings or {} for settings in found]
+    """With which settings each service of a kind runs."""
+    return [running.settings for running in running_services(db, kind)]
 
 
 def running_addresses(db: Session, kind: str) -> Sequence[str]:

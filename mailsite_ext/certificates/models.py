@@ -26,6 +26,7 @@ class CertificateOrder(Base):
     words: Mapped[str] = mapped_column(Text, default="")  # why the last try failed; empty: it did not
     left_out: Mapped[str] = mapped_column(Text, default="")  # names that do not lead here, comma-separated
     names: Mapped[str] = mapped_column(Text, default="")  # of the certificate that was had last, comma-separated
+    refused: Mapped[str] = mapped_column(Text, default="", server_default="")  # asked for with it, and not verified
     had_from: Mapped[str] = mapped_column(String(500), default="")  # the authority that issued it
     had_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     renew_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -24,6 +24,7 @@ class Held:
     names: Collection[str]
     directory: str
     renew_at: datetime
+    refused: Collection[str] = ()  # asked for with it, and not verified
 
 
 def candidates(host: str, domains: Iterable[str]) -> Sequence[str]:
@@ -36,7 +37,7 @@ def is_due(held: Held | None, names: Collection[str], directory: str, now: datet
     """Is another certificate wanted?  Names that have gone stay in until it is renewed."""
     if held is None or held.directory != directory:
         return True
-    return now >= held.renew_at or not set(names) <= set(held.names)
+    return now >= held.renew_at or not set(names) <= {*held.names, *held.refused}
 
 
 def renewal(begins_at: datetime, ends_at: datetime, chance: float) -> datetime:

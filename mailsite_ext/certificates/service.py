@@ -61,7 +61,9 @@ def held_of(order: CertificateOrder) -> Held | None:
     """The certificate that was had last, as it was had."""
     if order.renew_at is None:
         return None
-    return Held(order.names.split(","), order.had_from, order.renew_at)
+    return Held(
+        order.names.split(","), order.had_from, order.renew_at, [name for name in order.refused.split(",") if name]
+    )
 
 
 def take_turn(db: Session, now: datetime) -> CertificateOrder | None:
@@ -102,6 +104,7 @@ def end_turn(db: Session, outcome: Outcome) -> None:
     if outcome.had:
         order.names, order.had_from = ",".join(outcome.had.names), outcome.had.directory
         order.renew_at, order.had_at = outcome.had.renew_at, outcome.begun_at
+        order.refused = ",".join(outcome.had.refused)
     if order.asked_at is not None and order.asked_at <= outcome.begun_at:
         order.asked_at = None
     db.commit()

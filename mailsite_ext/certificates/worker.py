@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.extension_api import SWITCHES, MailError, Runtime, client_context, current_mode
 from mailsite_ext.certificates import service
 from mailsite_ext.certificates.models import CertificateOrder
@@ -63,6 +61,7 @@ class Worker:
         if not is_due(self._as_used(held, order.directory), names, order.directory, now):
             assert held is not None
             next_at = next_look(held.renew_at, now)
+            left_out = [*left_out, *(name for name in held.refused if name in names)]
             return Outcome(directory=order.directory, begun_at=now, next_at=next_at, left_out=left_out, tried=False)
         try:
             had, further = self._order(order, host, names)
@@ -105,10 +104,12 @@ class Worker:
         if order.directory != service.STAGING:
             store_certificate(self._parts.config, key, issued.chain)
         log.info("a certificate was issued for %s", ", ".join(issued.names))
-        return self._held(issued, order.directory), refused
+        return self._held(issued, order.directory, refused), refused
 
-    def _held(self, issued: Issued, directory: str) -> Held:
-        return Held(issued.names, directory, renewal(issued.begins_at, issued.ends_at, self._chance()))
+    def _held(self, issued: Issued, directory: str, refused: Sequence[str]) -> Held:
+        """A name that was refused is asked for again when the certificate is renewed, not every day."""
+        renew_at = renewal(issued.begins_at, issued.ends_at, self._chance())
+        return Held(issued.names, directory, renew_at, refused)
 
     def _authority(self, order: CertificateOrder) -> Authority:
         from mailsite_ext.certificates.authority import Authority
@@ -145,5 +146,5 @@ def _work(worker: Worker, ended: threading.Event) -> None:
     while not ended.wait(EVERY_S):
         try:
             worker.round()
-        except (MailError, SQLAlchemyError):
+        except Exception:  # whatever it is, the certificate has to be renewed next time
             log.exception("a certificate could not be looked after")

@@ -10,12 +10,13 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.extension_api import Runtime, row_count, running_settings
+from app.extension_api import Running, Runtime, row_count, running_services
 from mailsite_ext.domains.clients import host_name
 from mailsite_ext.settings.certificate import load_certificate
 from mailsite_ext.settings.posture import Certificate, effective_posture
+from mailsite_ext.settings.running import certificate_of, settings_of
 from mailsite_ext.settings.service import load_settings
-from mailsite_ext.settings.values import Posture
+from mailsite_ext.settings.values import Posture, Settings
 from mailsite_ext.transport_security.models import PublishedPolicy
 from mailsite_ext.transport_security.mta_sts import Mode, Policy
 from mailsite_ext.transport_security.publishing import Published, mode_to_publish, policy_to_serve, published
@@ -48,9 +49,14 @@ def mail_host(parts: Runtime, certificate: Certificate, domain: str) -> str:
 
 
 def _running(db: Session, certificate: Certificate) -> Sequence[Posture]:
-    """The posture of each reception listener that runs; one that does not say may hold to nothing."""
-    stored = [Posture(settings.get("posture", Posture.ALLOW)) for settings in running_settings(db, RECEPTION)]
-    return stored if certificate.is_configured else [Posture.ALLOW for _ in stored]
+    """The posture of each reception listener that runs."""
+    return [served_posture(each, certificate) for each in running_services(db, RECEPTION)]
+
+
+def served_posture(running: Running, certificate: Certificate) -> Posture:
+    """What a listener keeps to; one that does not say may keep to nothing."""
+    settings = settings_of(Settings(posture=Posture.ALLOW), running.settings)
+    return effective_posture(settings, certificate_of(settings, running.ports, certificate))
 
 
 def _last(db: Session, domain: str) -> Published | None:

@@ -37,8 +37,11 @@ def hosting(db, parts, admin):
     store_settings(db, Settings(domains=("example.org",), posture=Posture.SPAM, expose=True))
     db.add(Machine(id=1, uuid="1" * 36, name="mx", work_uuid="w" * 36))
     db.flush()
-    for kind, settings in (("smtp", smtp_fingerprint(db)), ("imap", imap_fingerprint(db)), ("delivery", {})):
-        db.add(MachineService(machine_id=1, kind=kind, state=ServiceState.RUNNING, settings=settings))
+    found = {"smtp": (smtp_fingerprint(db), "0.0.0.0:465"), "imap": (imap_fingerprint(db), "0.0.0.0:993")}
+    for kind, (settings, bound) in {**found, "delivery": ({}, "")}.items():
+        service_row = MachineService(machine_id=1, kind=kind, state=ServiceState.RUNNING, settings=settings)
+        service_row.addresses = bound
+        db.add(service_row)
     db.commit()
     service.ensure_mailbox(parts, db, admin)
 

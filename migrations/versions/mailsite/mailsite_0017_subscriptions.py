@@ -26,7 +26,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mailbox_id", "name", name=op.f(f"pk_{TABLE}")),
     )
     op.execute(
-        "INSERT INTO mailsite_subscription (mailbox_id, name) SELECT mailbox_id, name FROM mailsite_folder WHERE subscribed"
+        "INSERT INTO mailsite_subscription (mailbox_id, name)"
+        " SELECT mailbox_id, name FROM mailsite_folder WHERE subscribed"
     )
     op.drop_column("mailsite_folder", "subscribed")
 

@@ -79,6 +79,25 @@ def test_a_failed_order_waits_and_says_why(hosting, parts, db, clock):
     assert (order.words, order.failures, order.next_at) == ("still", 2, clock.now() + timedelta(hours=2))
 
 
+def test_a_name_that_was_refused_is_not_asked_for_every_day(hosting, parts, db, clock):
+    """An authority lets nobody have the same certificate more than a few times a week."""
+    further = "mta-sts.example.org"
+    worker = Script(parts, NotIssued("no", (further,)), True, True)
+    worker._parts = replace(
+        worker._parts, resolver=ZoneResolver({(name, "A"): ["192.0.2.1"] for name in (HOST, further)})
+    )
+    order = take(db, worker)
+    assert order.names == HOST
+    assert further in order.left_out
+    for _day in range(3):
+        clock.advance(86_400)
+        worker.round()
+    assert worker.asked == [[HOST, further], [HOST]]
+    clock.advance(60 * 86_400)
+    worker.round()
+    assert worker.asked[2] == [HOST, further], "with the renewal it is tried again"
+
+
 def test_a_renewal_that_fails_leaves_the_certificate(hosting, parts, db, clock):
     worker = Script(parts, True, NotIssued("down"))
     order = take(db, worker)

@@ -24,9 +24,9 @@ def config(sqlite_config, authority):
 
 @pytest.fixture
 def running(db, set_mode):
-    """Both listeners run with these settings, which are saved too."""
+    """Both listeners run with these settings, which are saved too; `bare`: they began without a certificate."""
 
-    def running(settings=EXPOSED, state=ServiceState.RUNNING):
+    def running(settings=EXPOSED, state=ServiceState.RUNNING, bare=False):
         set_mode(Mode.MAILSITE)
         for machine in db.query(Machine):
             db.delete(machine)
@@ -35,7 +35,11 @@ def running(db, set_mode):
         db.add(machine)
         db.flush()
         for kind, fingerprint in (("smtp", smtp_fingerprint(db)), ("imap", imap_fingerprint(db))):
-            db.add(MachineService(machine_id=machine.id, kind=kind, state=state, settings=fingerprint))
+            names = [f"{kind}_port"] if bare else [f"{kind}_port", f"{kind}s_port"]
+            bound = ", ".join(f"{host}:{getattr(settings, name)}" for name in names for host in ("0.0.0.0", "[::]"))
+            service = MachineService(machine_id=machine.id, kind=kind, state=state, settings=fingerprint)
+            service.addresses = bound
+            db.add(service)
         db.commit()
 
     return running

@@ -12,6 +12,7 @@ from app.accounts.autoconfig import parse_autoconfig
 from app.accounts.endpoint import Endpoint, Tls
 from app.machines.models import ServiceState
 from app.mail_services.modes import Mode
+from mailsite_ext.client_setup.offer import find_offer
 from mailsite_ext.client_setup.pages import AUTODISCOVER_PATH, CONFIG_PATH, WELL_KNOWN_PATH
 from mailsite_ext.domains import service
 from mailsite_ext.settings.service import store_settings
@@ -101,15 +102,26 @@ def loopback_only(running):
     running(replace(EXPOSED, expose=False))
 
 
-def test_mode_is_local(running):
+def mode_is_local(running):
     running(replace(EXPOSED, test_mode=True))
 
 
-@pytest.mark.parametrize("arrange", [nothing_runs, loopback_only, test_mode_is_local])
+def without_certificate(running):
+    running(bare=True)
+
+
+@pytest.mark.parametrize("arrange", [nothing_runs, loopback_only, mode_is_local, without_certificate])
 def test_nothing_is_told_that_does_not_work(running, ask, discover, arrange):
     arrange(running)
     assert ask(AUTOCONFIG_HOST, CONFIG_PATH).status_code == 404
     assert discover().status_code == 404
+
+
+def test_a_listener_bound_to_this_machine_alone_is_not_told_of(running, parts, db):
+    running()
+    local = replace(parts, config=replace(parts.config, mail_bind="127.0.0.1"))
+    assert find_offer(parts, db, "example.org") is not None
+    assert find_offer(local, db, "example.org") is None
 
 
 def test_what_counts_is_how_the_listeners_run_not_what_is_saved(running, ask, db):

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from app.machines.models import Machine, MachineService, ServiceState
+from app.machines.service import Running
 from app.mail_services.modes import Mode as Services
+from mailsite_ext.settings.posture import NO_CERTIFICATE, Certificate, CertificateState
 from mailsite_ext.settings.service import store_settings
 from mailsite_ext.settings.values import Posture, Settings
 from mailsite_ext.transport_security.mta_sts import parse_policy
-from mailsite_ext.transport_security.own_policy import find_own_policy
+from mailsite_ext.transport_security.own_policy import find_own_policy, served_posture
 from mailsite_ext.transport_security.policy_cache import PATH
 from mailsite_ext.transport_security.publishing import MAX_AGE_S
 
@@ -182,3 +184,21 @@ def test_without_a_certificate_there_is_none(parts, saved, running, db):
     bare = replace(parts, config=replace(parts.config, tls_certificate_file="", tls_key_file=""))
     assert find_own_policy(bare, db, "example.org") is None
     assert find_own_policy(parts, db, "example.org") is not None
+
+
+@pytest.mark.parametrize(
+    ("ports", "settings", "kept"),
+    [
+        ({25, 465}, {}, "require"),
+        ({25}, {}, "allow"),  # it began without a certificate
+        (set(), {}, "require"),  # it starts
+        ({2525, 465}, {"smtp_port": "2525"}, "require"),
+        ({25}, {"smtps_port": "587", "starttls": "on"}, "allow"),
+        ({25, 587}, {"smtps_port": "587", "starttls": "on"}, "require"),
+        ({25}, {"smtps_port": "25", "starttls": "on"}, "require"),  # one port for both: it cannot be told
+    ],
+)
+def test_a_listener_that_began_without_a_certificate_keeps_to_nothing(ports, settings, kept):
+    running = Running({"posture": "require", **settings}, frozenset(ports))
+    assert served_posture(running, Certificate(CertificateState.VALID)) == kept
+    assert served_posture(running, NO_CERTIFICATE) == "allow"
