@@ -26,15 +26,15 @@ check: ready-tests ## lint, types and unit tests, under a minute
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -q -n 2 -m "not postgres and not servers and not browser and not corpora"
+	@$(BIN)/pytest -q -n 2 --dist worksteal -m "not postgres and not servers and not browser and not corpora"
 
 test: ready-tests ## everything CI runs
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -n 2 -m "not browser"
-	@$(BIN)/pytest -n 2 --dist loadfile -m browser
+	@$(BIN)/pytest -n 2 --dist worksteal --ignore tests/browser
+	@$(BIN)/pytest -n 2 --dist worksteal tests/browser
 
 bench: ready-tests ## the figures of docs/performance.md, printed beside the peers'
 	@$(BIN)/python -m bench

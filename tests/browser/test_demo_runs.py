@@ -26,6 +26,7 @@ from tests.servers.engine import ROOT, answers, wait_for
 pytestmark = [pytest.mark.browser, pytest.mark.servers, pytest.mark.timeout(110)]
 
 LIVING_WITHIN_S = 60.0
+SMALL = {"WEB_WORKERS": "1"}  # where the demo itself is not the point
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,11 @@ def search_path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @contextmanager
-def run_demo(work: Path, port: int, search_path: str) -> Iterator[Demo]:
+def run_demo(work: Path, port: int, search_path: str, **settings: str) -> Iterator[Demo]:
     """Start it as from a terminal of its own; whatever is left of it in the end is killed."""
     work.mkdir(exist_ok=True)
-    environment = {**os.environ, "WORK_DIRECTORY": str(work), "BIND": f"127.0.0.1:{port}", "PATH": search_path}
+    own = {"WORK_DIRECTORY": str(work), "BIND": f"127.0.0.1:{port}", "PATH": search_path, **settings}
+    environment = {**os.environ, **own}
     with (work / "said").open("ab") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "demo"], cwd=ROOT, env=environment, stdout=said, stderr=said, start_new_session=True
@@ -121,7 +123,7 @@ def opens_first(page: Page) -> bool:
     """Click the first row; a mailbox that was made anew, as the sample server's is, may replace it in that moment."""
     page.locator(".row .row-link").first.click()
     try:
-        expect(page.locator("#message .message-body, #message iframe").first).to_be_visible()
+        expect(page.locator("#message .message-body, #message iframe").first).to_be_visible(timeout=5_000)
     except AssertionError:
         return False
     return True
@@ -153,7 +155,7 @@ def test_two_at_the_same_time(
     work: Path, search_path: str, free_port: Callable[[], int], look: Callable[[Demo], None]
 ) -> None:
     with ExitStack() as stack:
-        demos = [stack.enter_context(run_demo(work / name, free_port(), search_path)) for name in ("a", "b")]
+        demos = [stack.enter_context(run_demo(work / name, free_port(), search_path, **SMALL)) for name in "ab"]
         for demo in demos:
             wait_until_up(demo)
         for demo in demos:
@@ -165,7 +167,7 @@ def test_two_at_the_same_time(
 def test_the_same_one_twice_says_so_and_leaves_the_first_alone(
     work: Path, search_path: str, free_port: Callable[[], int], look: Callable[[Demo], None]
 ) -> None:
-    with run_demo(work, free_port(), search_path) as first:
+    with run_demo(work, free_port(), search_path, **SMALL) as first:
         wait_until_up(first)
         second = start_once_more(work, first.port, search_path)
         assert (second.returncode, "already" in second.stderr) == (1, True), second.stderr

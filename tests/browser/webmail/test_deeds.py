@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.webmail.pages import is_same_page, row
+from tests.browser.webmail.pages import SOON_MS, is_same_page, row
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -42,7 +42,7 @@ def test_new_mail_appears_by_itself_and_nothing_jumps(inbox, post):
     row(inbox, "Rehearsal moves").locator(".row-link").focus()
     inbox.keyboard.press("x")
     post.arrive("Fresh from the press")
-    expect(inbox.locator(".row").first).to_contain_text("Fresh from the press", timeout=2_000)
+    expect(inbox.locator(".row").first).to_contain_text("Fresh from the press", timeout=SOON_MS)
     expect(inbox).to_have_title("(7) Inbox, Home: Satchel")
     expect(row(inbox, "Rehearsal moves").locator(".row-link")).to_be_focused()
     expect(row(inbox, "Rehearsal moves").locator(".pick")).to_be_checked()
@@ -53,7 +53,7 @@ def test_new_mail_above_what_is_read_does_not_move_it_and_offers_the_way_up(inbo
     inbox.locator("#list").evaluate("list => list.scrollTo(0, 600)")
     seen = inbox.evaluate("() => document.elementFromPoint(400, 400).closest('.row').dataset.id")
     post.arrive("Fresh from the press")
-    expect(inbox.locator("#jump")).to_have_text("1 new", timeout=2_000)
+    expect(inbox.locator("#jump")).to_have_text("1 new", timeout=SOON_MS)
     assert inbox.evaluate("() => document.elementFromPoint(400, 400).closest('.row').dataset.id") == seen
     inbox.locator("#jump").click()
     expect(row(inbox, "Fresh from the press")).to_be_in_viewport()
@@ -67,7 +67,7 @@ def test_tabs_share_one_stream_and_both_hear(visit, post):
     second = visit(context=first.context)
     post.arrive("Fresh from the press")
     for page in (first, second):
-        expect(page.locator(".row").first).to_contain_text("Fresh from the press", timeout=2_000)
+        expect(page.locator(".row").first).to_contain_text("Fresh from the press", timeout=SOON_MS)
     assert len(asked) <= 1  # the first page's own
 
 

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from app.bus import Bell, Topic
 from app.search.models import SearchState, ServerSearch
-from tests.browser.webmail.pages import is_same_page, opened, row
+from tests.browser.webmail.pages import SOON_MS, is_same_page, opened, row
 from tests.factories import make_account, make_folder, make_message
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -35,7 +35,7 @@ def test_what_the_server_finds_joins_in_by_itself(inbox, home, db, parts, alice)
     search.found, search.state = [home.letters[1].id], SearchState.DONE
     db.commit()
     parts.bus.ring(Bell(Topic.FOUND, alice.id))
-    expect(row(inbox, "Rehearsal moves")).to_be_visible(timeout=2_000)
+    expect(row(inbox, "Rehearsal moves")).to_be_visible(timeout=SOON_MS)
     expect(inbox.locator("#waits")).to_have_count(0)
 
 
@@ -57,5 +57,5 @@ def test_all_inboxes_are_one_list_and_live(inbox, home, db, parts, alice):
     expect(inbox.locator("#unread-note")).to_have_text("6 unread")
     make_message(db, other, subject="From the choir")
     parts.bus.ring(Bell(Topic.FOLDER, other.id), Bell(Topic.TREE, alice.id))
-    expect(inbox.locator(".row").first).to_contain_text("From the choir", timeout=2_000)
+    expect(inbox.locator(".row").first).to_contain_text("From the choir", timeout=SOON_MS)
     expect(inbox.locator("#unread-note")).to_have_text("7 unread")
