@@ -139,7 +139,7 @@ def add_after_three_failures(page: Page, mailbox: Mailbox, expired: Dovecot) -> 
     walk.fill_in_servers(page, (good.host, good.imap_port, "STARTTLS"), sending)
     page.get_by_label("Password", exact=True).fill(user.password)
     page.get_by_role("button", name="Sign in and add").click()
-    expect(page.get_by_text("The newest mail comes first.")).to_be_visible()
+    walk.expect_added(page)
 
 
 # ------------------------------------------------------------------------------------------- the engine, the switch

@@ -69,6 +69,7 @@ def test_an_account_is_added_in_two_steps(browser_of, alice, servers, mail_user,
     assert "Holt Mail wants an app password" in page.text
     assert accounts_of(db, alice) == []
     assert browser.post("/mail/accounts/sign-in", data=fields(servers, mail_user)).status_code == 303
+    assert "Added “Home”. The newest mail comes first." in browser.get("/mail").text
     (account,) = accounts_of(db, alice)
     assert (account.label, account.color) == ("Home", "moss")
 
