@@ -32,7 +32,7 @@ from mailsite_ext.storage.file_index import open_index
 from mailsite_ext.storage.file_rows import facts_of
 from mailsite_ext.storage.file_settle import Settling
 from mailsite_ext.storage.file_tree import MailTree
-from mailsite_ext.storage.files import Disk, Files, disk_faults, write_whole
+from mailsite_ext.storage.files import Disk, Files, disk_faults
 from mailsite_ext.storage.group_commit import GroupCommit, NewFile, Outcome, Threads, share, write_all
 from mailsite_ext.storage.journal_lines import file_of, location
 from mailsite_ext.storage.journal_marks import LOG, read_marks
@@ -101,7 +101,7 @@ class FileMailStorage(Catalogue):
         self.files = files or Disk()
         self.tree = MailTree(self.files, work)
         self.tree.make()
-        _own(self.files, work / "owner.txt", machine)
+        _own(self.files, work, machine)
         super().__init__(
             open_index(self.tree.index),
             clock,
@@ -313,11 +313,20 @@ class FileMailStorage(Catalogue):
         self.engine.dispose()
 
 
-def _own(files: Files, owner: Path, machine: str) -> None:
-    """A storage is its first machine's: two could not keep each other out of its files (N2)."""
+def _own(files: Files, work: Path, machine: str) -> None:
+    """A storage is its first machine's: two could not keep each other out of its files (N2).
+
+    Of several processes that start at once each writes a file of its own, and the first link to it counts.
+    """
+    owner = work / "owner.txt"
     if not owner.exists():
-        write_whole(files, owner, f"{machine}\n".encode())
-    elif (found := owner.read_text().strip()) != machine:
+        mine = work / f"owner.{secrets.token_hex(8)}.new"
+        files.write(mine, [f"{machine}\n".encode()])
+        with contextlib.suppress(FileExistsError):
+            files.link(mine, owner)
+        files.unlink(mine)
+        files.fsync_directory(work)
+    if (found := owner.read_text().strip()) != machine:
         raise StorageElsewhere(found)
 
 

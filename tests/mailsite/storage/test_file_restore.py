@@ -13,6 +13,7 @@ import pytest
 from app.clock import SystemClock
 from mailsite_ext.errors import StorageDamaged, StorageElsewhere
 from mailsite_ext.storage.file_mail_storage import FileMailStorage
+from mailsite_ext.storage.files import Disk
 from mailsite_ext.storage.journal import JUMP
 from mailsite_ext.storage.journal_log import JournalLog
 from mailsite_ext.storage.values import Column, FlagMode
@@ -302,6 +303,24 @@ def test_two_processes_on_one_storage(storage, tmp_path):
 def test_the_storage_of_one_machine_is_not_opened_by_another(storage, tmp_path):
     with pytest.raises(StorageElsewhere):
         FileMailStorage(tmp_path / "site", SystemClock(), machine="there")
+
+
+@pytest.mark.parametrize("other", ["here", "there"])
+def test_of_two_that_open_a_new_storage_at_once_the_first_is_its_owner(tmp_path, open_at, other):
+    class Overtaken(Disk):
+        """Somebody else is quicker, each time a file is to be given its name."""
+
+        def link(self, source, target):
+            if not target.exists():
+                target.write_text(f"{other}\n")
+            super().link(source, target)
+
+    if other == "here":
+        open_at(tmp_path / "site", files=Overtaken())
+    else:
+        with pytest.raises(StorageElsewhere):
+            open_at(tmp_path / "site", files=Overtaken())
+    assert [path.name for path in (tmp_path / "site").glob("owner*")] == ["owner.txt"]
 
 
 def test_a_broken_index_is_made_anew(storage, tmp_path, open_at):
