@@ -23,8 +23,8 @@ from app.db import row_count
 from app.errors import BadInput, MailError, NoSuchMessage, NotFound
 from app.mirror import queries
 from app.mirror.models import Folder
-from app.mirror.queries import Cursor, ListFilter, ListRow
-from app.mirror.rows import MESSAGE
+from app.mirror.queries import Cursor, ListFilter
+from app.mirror.rows import MESSAGE, lock_account
 
 AT_ONCE = 500
 CONVERSATIONS_AT_ONCE = 100
@@ -108,8 +108,15 @@ def step(doer: Doer, bulk: BulkDeed) -> bool:
 
 
 def go_on(doer: Doer, bulk: BulkDeed) -> bool:
-    """The next messages, newest first."""
-    if _waiting(doer.db, bulk) >= MOST_WAITING:
+    """The next messages, newest first.
+
+    Under the account's lock from the first look to the deed: the page that began it and the engine may both be here,
+    and whoever comes second has to see what the first has done.
+    """
+    lock_account(doer.db, bulk.account_id)
+    doer.db.refresh(bulk)
+    if bulk.state is not BulkState.RUNNING or _waiting(doer.db, bulk) >= MOST_WAITING:
+        doer.db.rollback()
         return False
     rows = queries.list_messages(
         doer.db,
@@ -121,10 +128,9 @@ def go_on(doer: Doer, bulk: BulkDeed) -> bool:
     if not rows:
         _end(doer.db, bulk, BulkState.DONE, doer.clock.now())
         return False
-    action = _do(
-        replace(doer, seen_in=bulk.folder_id, in_bulk=True), bulk, [row.id for row in rows if row.id <= bulk.newest_id]
-    )
-    _note(doer.db, bulk, rows, action)
+    bulk.cursor, bulk.done = Cursor.of(rows[-1]).encode(), bulk.done + len(rows)
+    wanted = [row.id for row in rows if row.id <= bulk.newest_id]
+    _note(doer.db, bulk, _do(replace(doer, seen_in=bulk.folder_id, in_bulk=True), bulk, wanted))
     return True
 
 
@@ -136,14 +142,12 @@ def _do(doer: Doer, bulk: BulkDeed, ids: Sequence[int]) -> Action | None:
     return None
 
 
-def _note(db: Session, bulk: BulkDeed, rows: Sequence[ListRow], action: Action | None) -> None:
-    """Where to go on; what is done counts the messages that were looked at."""
-    actions = [*bulk.actions, action.id] if action else bulk.actions
-    place = Cursor.of(rows[-1]).encode()
-    running = update(BulkDeed).where(BulkDeed.id == bulk.id)
-    db.execute(running.values(cursor=place, done=BulkDeed.done + len(rows), actions=actions))
-    db.commit()
+def _note(db: Session, bulk: BulkDeed, action: Action | None) -> None:
+    """What to take back one day."""
+    lock_account(db, bulk.account_id)
     db.refresh(bulk)
+    bulk.actions = [*bulk.actions, action.id] if action else bulk.actions
+    db.commit()
 
 
 def _waiting(db: Session, bulk: BulkDeed) -> int:
@@ -173,17 +177,20 @@ def take_back(doer: Doer, bulk: BulkDeed) -> bool:
     if not bulk.actions:
         _end(doer.db, bulk, BulkState.UNDONE, doer.clock.now())
         return False
-    first, *others = bulk.actions
+    first = bulk.actions[0]
     with suppress(MailError):
         service.undo(doer.db, doer.user_id, first, doer.clock, doer.bus)
-    left = max(bulk.done - AT_ONCE, 0) if others else 0
-    doer.db.execute(update(BulkDeed).where(BulkDeed.id == bulk.id).values(actions=others, done=left))
-    doer.db.commit()
+    lock_account(doer.db, bulk.account_id)
     doer.db.refresh(bulk)
+    bulk.actions = [action_id for action_id in bulk.actions if action_id != first]
+    bulk.done = max(bulk.done - AT_ONCE, 0) if bulk.actions else 0
+    doer.db.commit()
     return True
 
 
 def _end(db: Session, bulk: BulkDeed, state: BulkState, now: datetime) -> None:
-    db.execute(update(BulkDeed).where(BulkDeed.id == bulk.id).values(state=state, finished_at=now))
+    """Unless it was asked to be taken back meanwhile."""
+    unchanged = update(BulkDeed).where(BulkDeed.id == bulk.id, BulkDeed.state == bulk.state)
+    db.execute(unchanged.values(state=state, finished_at=now))
     db.commit()
     db.refresh(bulk)

@@ -59,7 +59,8 @@ def _plain(deed: Callable[..., Action | None]) -> Deed:
 
 
 def _delete(doer: Doer, ids: Sequence[int], _object: str) -> Action | None:
-    return service.delete(doer.db, doer.user_id, ids, doer.clock, doer.bus, at_once=doer.in_bulk)
+    who = (doer.clock, doer.bus)
+    return service.delete(doer.db, doer.user_id, ids, *who, seen_in=doer.seen_in, at_once=doer.in_bulk)
 
 
 def _move(doer: Doer, ids: Sequence[int], target: str) -> Action | None:

@@ -287,12 +287,24 @@ def not_junk(db: Session, user_id: int, message_ids: Iterable[int], clock: Clock
 
 
 def delete(
-    db: Session, user_id: int, message_ids: Iterable[int], clock: Clock, bus: Bus, *, at_once: bool = False
+    db: Session,
+    user_id: int,
+    message_ids: Iterable[int],
+    clock: Clock,
+    bus: Bus,
+    *,
+    seen_in: int | None = None,
+    at_once: bool = False,
 ) -> Action | None:
-    """Move to Trash; what is in Trash or Junk is deleted for good once the undo time has passed, or `at_once`."""
+    """Move to Trash; what is seen in Trash or Junk is deleted for good once the undo time has passed, or `at_once`.
+
+    Who does not see them there does not mean that: messages that are in Trash meanwhile stay there.
+    """
     deed = _begin(db, user_id, message_ids, clock, bus)
-    if deed.folder.role in FINAL_IN:
+    if deed.folder.role in FINAL_IN and deed.folder.id == seen_in:
         return _expunge(deed, timedelta() if at_once else _undo_time(db, user_id))
+    if deed.folder.role is Role.TRASH:
+        return deed.end(None)
     return _move_to_role(deed, Role.TRASH, "delete")
 
 

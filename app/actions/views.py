@@ -57,7 +57,8 @@ def _act() -> ResponseReturnValue:
     by_folder = split_by_folder(g.db, current_user.id, _chosen(name))
     done = [action for ids in by_folder if (action := deed(_doer(), ids, object_)) is not None]
     if not done:
-        return _answer(_("Nothing to change."))
+        in_trash = _("In Trash already. Open Trash to delete it for good.")
+        return _answer(in_trash if name == "delete" else _("Nothing to change."))
     first, *others = done
     undo_url = url_for(".undo", action_id=first.id, also=[action.id for action in others])
     return _answer(done_words(g.db, done), undo_url, first.id)

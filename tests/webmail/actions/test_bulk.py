@@ -1,5 +1,8 @@
 """One deed on everything in a folder that matches."""
 
+import threading
+from contextlib import suppress
+
 import pytest
 from sqlalchemy import delete, select
 
@@ -227,3 +230,42 @@ def test_not_everything_at_once(world, monkeypatch):
     world.start("archive")
     with pytest.raises(BadInput, match="Wait"):
         world.start("read")
+
+
+def test_the_page_that_begins_it_and_the_engine_do_not_both_do_it(world, parts, monkeypatch):
+    """Whoever came second once deleted for good what the first had just moved to Trash."""
+    listed, meeting = bulk.queries.list_messages, threading.Barrier(2)
+
+    def list_together(*args, **how):
+        rows = listed(*args, **how)
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(0.2)  # nobody comes where one waits for the other
+        return rows
+
+    def engine_steps():
+        with parts.public.session() as db:
+            deed = bulk.find_at_work(db, world.account.id)
+            bulk.step(Doer(db, deed.user_id, world.clock, parts.bus), deed)
+
+    def go_on_beside_the_engine(doer, deed):
+        engine = threading.Thread(target=engine_steps)
+        engine.start()
+        try:
+            return go_on(doer, deed)
+        finally:
+            engine.join()
+
+    go_on = bulk.go_on
+    with monkeypatch.context() as patched:
+        patched.setattr(bulk.queries, "list_messages", list_together)
+        patched.setattr(bulk, "go_on", go_on_beside_the_engine)
+        patched.setattr(bulk, "step", lambda doer, deed: go_on(doer, deed))
+        started = world.start("delete")
+    world.engine_works()
+    assert world.inside(world.trash) == world.ids
+    assert {type(told).__name__ for told in world.source.told} == {"Move"}
+    world.db.refresh(started)
+    assert started.done == started.total
+    bulk.undo(world.doer, started.id)
+    world.engine_works()
+    assert world.inside(world.inbox) == world.ids

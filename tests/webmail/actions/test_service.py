@@ -53,8 +53,8 @@ class World:
         row = make_message(self.db, folder, **columns)
         return SimpleNamespace(**{column.name: getattr(row, column.name) for column in Message.__table__.columns})
 
-    def do(self, deed, *arguments):
-        return deed(self.db, self.user.id, *arguments, self.clock, self.bus)
+    def do(self, deed, *arguments, **how):
+        return deed(self.db, self.user.id, *arguments, self.clock, self.bus, **how)
 
     def undo(self, action):
         service.undo(self.db, self.user.id, action.id, self.clock, self.bus)
@@ -239,7 +239,7 @@ def test_deleting_goes_to_trash_then_for_good_after_the_undo_time(world, db):
     message = world.message(world.inbox, flags=["\\Flagged"])
     world.do(service.delete, [message.id])
     world.carry_out(Source(copied={message.uid: 40}))
-    final = world.do(service.delete, [message.id])
+    final = world.do(service.delete, [message.id], seen_in=world.trash.id)
     assert final.kind is ActionKind.EXPUNGE
     assert rows(db, world.trash) == []
     source = Source()
@@ -255,7 +255,7 @@ def test_deleting_goes_to_trash_then_for_good_after_the_undo_time(world, db):
 def test_final_deletion_undone_in_time_brings_everything_back(world, db):
     message = world.message(world.trash, flags=["\\Seen", "work"], header=b"X: \xff\r\n")
     before = vars(message)
-    world.undo(world.do(service.delete, [message.id]))
+    world.undo(world.do(service.delete, [message.id], seen_in=world.trash.id))
     (row,) = rows(db, world.trash)
     assert {name: getattr(row, name) for name in before} == before
 
@@ -380,3 +380,12 @@ def test_an_account_removed_meanwhile_takes_its_actions_along(world, db):
     assert db.scalars(select(Folder)).all() == []
     with pytest.raises(NotFound):
         carry_out.finish(db, action, Applied(), world.clock.now(), world.bus)
+
+
+def test_what_is_in_trash_meanwhile_is_not_deleted_for_good(world, db):
+    """Two tabs, or two clicks: the second did not see it in Trash."""
+    message = world.message(world.inbox)
+    world.do(service.delete, [message.id], seen_in=world.inbox.id)
+    for seen_in in (world.inbox.id, None):
+        assert world.do(service.delete, [message.id], seen_in=seen_in) is None
+    assert [row.id for row in rows(db, world.trash)] == [message.id]

@@ -223,7 +223,8 @@ def test_a_held_deletion_is_carried_out_on_time(quick_post: Post) -> None:
     account = quick_post.synced(server)
     message = quick_post.messages(account.id, "Trash")[uid]
     with quick_post.parts.public.session() as db:
-        action = actions.delete(db, quick_post.owner.id, [message.id], quick_post.parts.clock, quick_post.parts.bus)
+        who = (quick_post.parts.clock, quick_post.parts.bus)
+        action = actions.delete(db, quick_post.owner.id, [message.id], *who, seen_in=message.folder_id)
         assert action is not None
         soon = quick_post.parts.clock.now() + timedelta(seconds=1)
         db.execute(update(Action).where(Action.id == action.id).values(not_before=soon))
