@@ -11,6 +11,7 @@ from app.actions.deeds import Doer
 from app.actions.models import Action, ActionState, BulkDeed, BulkState
 from app.bus import Bell, Topic
 from app.errors import ActionRefused, BadInput, NoSuchFolder, NotFound
+from app.mirror import queries
 from app.mirror.models import Message
 from app.mirror.queries import ListFilter
 from app.sources import Applied, Role
@@ -234,7 +235,7 @@ def test_not_everything_at_once(world, monkeypatch):
 
 def test_the_page_that_begins_it_and_the_engine_do_not_both_do_it(world, parts, monkeypatch):
     """Whoever came second once deleted for good what the first had just moved to Trash."""
-    listed, meeting = bulk.queries.list_messages, threading.Barrier(2)
+    listed, meeting = queries.list_messages, threading.Barrier(2)
 
     def list_together(*args, **how):
         rows = listed(*args, **how)
@@ -257,7 +258,7 @@ def test_the_page_that_begins_it_and_the_engine_do_not_both_do_it(world, parts, 
 
     go_on = bulk.go_on
     with monkeypatch.context() as patched:
-        patched.setattr(bulk.queries, "list_messages", list_together)
+        patched.setattr(queries, "list_messages", list_together)
         patched.setattr(bulk, "go_on", go_on_beside_the_engine)
         patched.setattr(bulk, "step", lambda doer, deed: go_on(doer, deed))
         started = world.start("delete")
