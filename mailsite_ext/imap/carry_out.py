@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from app.extension_api import ConnectionLost, MailError
-from mailsite_ext.imap import changing, fetching, folders, listing, notifying, searching, selecting, sorting
+from mailsite_ext.imap import batches, changing, fetching, folders, listing, notifying, searching, selecting, sorting
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.news import tell_news
 from mailsite_ext.protocol import imap_commands as commands
@@ -61,6 +61,7 @@ CARRIED_OUT_BY: dict[type[commands.Command], Callable[[Account, Any], Iterator[b
     commands.Search: searching.search,
     commands.CancelUpdate: searching.cancel_update,
     commands.Sort: sorting.sort,
+    commands.UidBatches: batches.uid_batches,
     commands.Thread: sorting.thread,
 }
 

@@ -213,6 +213,15 @@ class CancelUpdate(Command):
     tags: tuple[bytes, ...]  # of the searches that asked for updates
 
 
+@dataclass(frozen=True, slots=True)
+class UidBatches(Command):
+    """RFC 10022 §3.1."""
+
+    size: int  # messages of a batch
+    first: int = 1  # batch, the one of the newest messages being 1
+    last: int | None = None  # None: all there are
+
+
 class SortKey(Enum):
     """RFC 5256 §3, RFC 5957."""
 

@@ -141,6 +141,12 @@ def esearch_response(tag: bytes, data: Mapping[str, int | bytes], *, is_uid: boo
     return untagged(b"ESEARCH", b"(TAG " + string(tag) + b")", *([b"UID"] if is_uid else []), *shown)
 
 
+def uid_batches_response(tag: bytes, batches: Iterable[tuple[int, int]]) -> bytes:
+    """`* UIDBATCHES (TAG "a1") 99:50,49:1` (RFC 10022 §3.1.2), the highest UIDs first."""
+    shown = ",".join([f"{high}:{low}" for high, low in batches]).encode()
+    return untagged(b"UIDBATCHES", b"(TAG " + string(tag) + b")", *([shown] if shown else []))
+
+
 def vanished_response(uids: Iterable[int], *, is_earlier: bool) -> bytes:
     """RFC 7162 §3.2.10; nothing for no UIDs."""
     shown = compact(uids)

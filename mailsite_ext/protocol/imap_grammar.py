@@ -236,6 +236,18 @@ def _cancel_update(tag: bytes, cursor: Cursor) -> c.Command:
     return c.CancelUpdate(tag, tuple(tags))
 
 
+def _uid_batches(tag: bytes, cursor: Cursor) -> c.Command:
+    size = cursor.positive()
+    if not cursor.has_space():
+        return c.UidBatches(tag, size)
+    first = cursor.positive()
+    cursor.expect(b":")
+    last = cursor.positive()
+    if first > last:
+        raise BadCommand("the first batch comes first", code="CLIENTBUG")  # RFC 10022 §3.1.5
+    return c.UidBatches(tag, size, first, last)
+
+
 def _sort(tag: bytes, cursor: Cursor, *, is_uid: bool) -> c.Command:
     returns = search_return(cursor)
     criteria = sort_criteria(cursor)
@@ -363,7 +375,7 @@ PARSERS: dict[str, Parser] = {
     "LSUB": lsub_command, "STATUS": _status, "APPEND": _without_literal, "REPLACE": _without_literal,
     "GETQUOTA": lambda tag, cursor: c.GetQuota(tag, cursor.utf8_string()),
     "GETQUOTAROOT": _on_folder(c.GetQuotaRoot), "SETQUOTA": _set_quota, "NOTIFY": notify_command,
-    "CANCELUPDATE": _cancel_update,
+    "CANCELUPDATE": _cancel_update, "UIDBATCHES": _uid_batches,
 }  # fmt: skip
 UID_PARSERS: dict[str, Parser] = {
     **{word: _both(parser, is_uid=True) for word, parser in ALSO_BY_UID.items()},

@@ -27,7 +27,7 @@ SIGNED_IN = frozenset(
 SELECTED = frozenset(
     {
         c.Check, c.Close, c.Unselect, c.Expunge, c.Search, c.Sort, c.Thread, c.Fetch, c.Store, c.Copy, c.Move,
-        c.Replace, c.CancelUpdate,
+        c.Replace, c.CancelUpdate, c.UidBatches,
     }
 )  # fmt: skip
 
@@ -85,6 +85,7 @@ ONCE_SIGNED_IN = (
     "PREVIEW",  # RFC 8970
     "QUOTA",  # RFC 9208
     "QUOTA=RES-STORAGE",
+    "UIDBATCHES",  # RFC 10022
 )
 
 
