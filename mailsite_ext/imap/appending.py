@@ -8,6 +8,7 @@ from datetime import datetime
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.news import tell_news
 from mailsite_ext.imap.view import packed
+from mailsite_ext.protocol.append_grammar import LiteralBegins
 from mailsite_ext.protocol.imap_commands import Append, NewMessage, Replace
 from mailsite_ext.protocol.imap_data import status_line
 from mailsite_ext.protocol.imap_limits import BadCommand
@@ -17,11 +18,15 @@ from mailsite_ext.storage.values import Content, Stored
 
 def check_target(account: Account, command: Append | Replace) -> None:
     """Before a message is read: could it be stored?  Raises NoSuchFolder, or BadCommand that says why not."""
-    if command.messages[-1].is_utf8 and not account.is_utf8:
-        raise BadCommand("ENABLE UTF8=ACCEPT comes first")  # RFC 6855 §4
     account.get_folder(command.folder, code="TRYCREATE")
     if isinstance(command, Replace):
         _replaced(account, command)
+
+
+def check_literal(account: Account, literal: LiteralBegins) -> None:
+    """Before its octets are read.  Raises BadCommand."""
+    if literal.is_utf8 and not account.is_utf8:
+        raise BadCommand("ENABLE UTF8=ACCEPT comes first")  # RFC 6855 §4
 
 
 def append(account: Account, command: Append, contents: Sequence[Content]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 from app.extension_api import Clock, ConnectionLost, LoginRefused, MailError
 from mailsite_ext.domains.directory import Hosted
 from mailsite_ext.errors import CommandNotOffered, LoginCancelled, TlsRequired
-from mailsite_ext.imap import appending
+from mailsite_ext.imap import appending, catenating
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.carry_out import carry_out, guarded
 from mailsite_ext.imap.folder_maps import FolderMaps
@@ -25,6 +25,7 @@ from mailsite_ext.listeners.serve import Connection
 from mailsite_ext.listeners.sign_in import KnowsLogins, SignIn
 from mailsite_ext.listeners.turns import Turns, some_of
 from mailsite_ext.protocol import imap_commands as c
+from mailsite_ext.protocol.append_grammar import LiteralBegins, MessageBegins, MessageEnds, MessageEvent
 from mailsite_ext.protocol.imap_data import status_line
 from mailsite_ext.protocol.imap_grammar import decode_sasl
 from mailsite_ext.protocol.imap_limits import BadCommand, ImapLimits
@@ -33,9 +34,7 @@ from mailsite_ext.protocol.imap_reader import (
     ContinuationWanted,
     Event,
     Line,
-    LiteralBegins,
     LiteralChunk,
-    LiteralEnds,
 )
 from mailsite_ext.protocol.imap_session import Offer, State, capabilities, require_allowed
 from mailsite_ext.replies import imap_reply
@@ -92,7 +91,7 @@ class Conversation:
         self._open_until = 0.0  # monotonic: looked at again then
         self._is_over = False
         self._bad_commands = 0
-        self._uploads = Uploads(access.spool_folder)
+        self._uploads = Uploads(access.spool_folder, access.limits.message_octets)
         self._wire = ImapWire(connection, access.log)
         self._write = self._wire.write
         self._ears = Ears(access.bells, connection.rouse)
@@ -171,23 +170,31 @@ class Conversation:
         try:
             await self._take(event)
         except BadCommand as fault:
-            if fault.tag is None and isinstance(event, c.Command):
-                fault.tag = event.tag
+            tag = self._tag_of_refused(event)
+            fault.tag = fault.tag or tag
             self._refuse(fault)
         except MailError as error:
-            reply = imap_reply(error)
-            if isinstance(error, ConnectionLost) or not isinstance(event, c.Command) or reply.startswith("BYE"):
+            reply, tag = imap_reply(error), self._tag_of_refused(event)
+            if isinstance(error, ConnectionLost) or tag is None or reply.startswith("BYE"):
                 raise
-            self._write(event.tag + b" " + reply.encode() + b"\r\n")
+            self._write(tag + b" " + reply.encode() + b"\r\n")
+
+    def _tag_of_refused(self, event: Event) -> bytes | None:
+        """The tag of a command that is answered now; what more comes of its messages is forgotten."""
+        if isinstance(event, MessageEvent):
+            self._reader.refuse_message()
+            self._uploads.discard()
+            return event.command.tag
+        return event.tag if isinstance(event, c.Command) else None
 
     async def _take(self, event: Event) -> None:
         if isinstance(event, ContinuationWanted):
             self._write(GO_ON)
-        elif isinstance(event, LiteralBegins):
-            await self._begin_message(event)
+        elif isinstance(event, MessageEvent):
+            await self._hear_of_message(event)
         elif isinstance(event, LiteralChunk):
             self._uploads.write(event.data)
-        elif isinstance(event, LiteralEnds):
+        elif isinstance(event, MessageEnds):
             self._uploads.end_message()
         elif isinstance(event, c.Command):
             require_allowed(self.state, event)
@@ -295,30 +302,28 @@ class Conversation:
 
     # APPEND and REPLACE
 
-    async def _begin_message(self, event: LiteralBegins) -> None:
+    async def _hear_of_message(self, event: MessageEvent) -> None:
         """Refused before it is sent, where that can be (RFC 7888 §4)."""
-        refusal = await self._refusal_of(event)
-        if refusal:
-            self._reader.refuse_message()
-            self._uploads.discard()
-            self._write(refusal)
-            return
-        self._reader.accept_message()
-        self._uploads.begin_message(is_binary=event.message.is_binary)
-        if event.is_synchronising:
-            self._write(GO_ON)
+        require_allowed(self.state, event.command)
+        account, uploads = self._account, self._uploads
+        assert account is not None
+        if isinstance(event, MessageBegins):
+            await self._in_thread(lambda: appending.check_target(account, event.command))
+            uploads.begin_message()
+        elif isinstance(event, LiteralBegins):
+            appending.check_literal(account, event)
+            uploads.begin_literal(event.size, is_binary=event.is_binary)
+            if event.is_synchronising:
+                self._write(GO_ON)
+        else:
+            await self._copy(catenating.named_octets(account, event.url, uploads.begin_copy))
 
-    async def _refusal_of(self, event: LiteralBegins) -> bytes:
-        command = event.command
-        try:
-            require_allowed(self.state, command)
-            assert self._account is not None
-            account = self._account
-            return await self._in_thread(
-                lambda: b"".join(guarded(command.tag, lambda: appending.check_target(account, command)))
-            )
-        except BadCommand as fault:
-            return fault.line()
+    async def _copy(self, named: Iterator[bytes]) -> None:
+        """Read in threads, a little at a time, as all that is written goes."""
+        more = True
+        while more:
+            data, more = await self._in_thread(lambda: some_of(named))
+            self._uploads.write(data)
 
     async def _append(self, command: c.Append | c.Replace) -> None:
         assert self._account is not None

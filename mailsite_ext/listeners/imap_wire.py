@@ -8,9 +8,10 @@ from uuid import uuid4
 from app.extension_api import ConnectionLost
 from mailsite_ext.listeners.exchange_log import ExchangeLog
 from mailsite_ext.listeners.serve import Connection
+from mailsite_ext.protocol.append_grammar import MessageBegins
 from mailsite_ext.protocol.deflate import BadDeflate, Deflate
 from mailsite_ext.protocol.imap_commands import Command
-from mailsite_ext.protocol.imap_reader import Event, Line, LiteralBegins
+from mailsite_ext.protocol.imap_reader import Event, Line
 from mailsite_ext.protocol.imap_transcript import SECRET, heard, said
 
 
@@ -47,7 +48,7 @@ class ImapWire:
         """A command's `line`, or an answer, without what may be secret; messages are not kept."""
         if self._log is None:
             return
-        if isinstance(event, Command | LiteralBegins):
+        if isinstance(event, Command | MessageBegins):
             self.note("C", heard(line, is_signed_in=is_signed_in))
         elif isinstance(event, Line):
             self.note("C", "DONE" if is_signed_in else SECRET)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from mailsite_ext.protocol.imap_commands import Attribute, FetchItem, Of, Preview, Reading, Section, SectionItem
-from mailsite_ext.protocol.imap_cursor import ATOM, Cursor
+from mailsite_ext.protocol.imap_cursor import ATOM, Cursor, RawCommand
 from mailsite_ext.protocol.imap_data import astring
-from mailsite_ext.protocol.imap_limits import BadCommand
+from mailsite_ext.protocol.imap_limits import BadCommand, ImapLimits
 from mailsite_ext.protocol.sequence_sets import LARGEST
 
 NAME = re.compile(rb"[A-Za-z0-9.]+")
@@ -84,12 +84,28 @@ def _preview(cursor: Cursor) -> Preview:
     return Preview(is_lazy=True)
 
 
+def section_item(text: bytes, partial: tuple[int, int] | None) -> SectionItem:
+    """BODY.PEEK of a section that stands alone, in a URL.  Raises BadCommand."""
+    cursor = Cursor(RawCommand(b"[" + text + b"]"), ImapLimits())
+    section = _bracketed(cursor)
+    cursor.end()
+    return _labelled(section, Reading.RAW, partial, is_peek=True)
+
+
 def _section_item(cursor: Cursor, name: str) -> SectionItem:
     reading, is_peek = SECTIONS[name]
+    section = _bracketed(cursor)
+    return _labelled(section, reading, None if reading is Reading.SIZE else _partial(cursor), is_peek=is_peek)
+
+
+def _bracketed(cursor: Cursor) -> Section:
     cursor.expect(b"[")
     section = _section(cursor)
     cursor.expect(b"]")
-    partial = None if reading is Reading.SIZE else _partial(cursor)
+    return section
+
+
+def _labelled(section: Section, reading: Reading, partial: tuple[int, int] | None, *, is_peek: bool) -> SectionItem:
     label = reading.value.encode() + b"[" + _section_text(section) + b"]"
     if partial is not None:
         label += b"<%d>" % partial[0]

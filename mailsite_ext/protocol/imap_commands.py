@@ -146,11 +146,8 @@ class Status(Command):
 class NewMessage:
     """One message of APPEND or REPLACE; its octets went to the reader’s caller in chunks."""
 
-    size: int
     flags: tuple[str, ...] = ()
     received_at: datetime | None = None
-    is_binary: bool = False  # literal8: NUL may stand in it (RFC 3516 §4.4)
-    is_utf8: bool = False  # RFC 6855 §4
 
 
 @dataclass(frozen=True, slots=True)

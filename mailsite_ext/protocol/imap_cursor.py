@@ -24,7 +24,7 @@ ASTRING = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+')
 LIST_MAILBOX = re.compile(rb'[^\x00-\x20\x7f-\xff(){"\\]+')
 QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*+)"')
 ESCAPE = re.compile(rb"\\(.)")
-LITERAL = re.compile(rb"(~?)\{([0-9]+)\+?\}\r\n")
+LITERAL = re.compile(rb"(~?)\{([0-9]+)(\+?)\}\r\n")
 NIL = re.compile(rb"NIL(?=[ )]|\Z)", re.IGNORECASE)
 NUMBER = re.compile(rb"[0-9]{1,20}")
 SET = re.compile(rb"[0-9*:,]+|\$")
@@ -41,11 +41,11 @@ SYSTEM_FLAGS = {flag.lower(): flag for flag in ("\\Answered", "\\Flagged", "\\De
 class RawCommand:
     """A command's lines as one: each literal stands as `{n}` and a CRLF, its octets in `literals`, in order.
 
-    A literal that was passed on in chunks stands as its size.
+    Of a message that is passed on in chunks the octets are missing.
     """
 
     text: bytes
-    literals: tuple[bytes | int, ...] = ()
+    literals: tuple[bytes, ...] = ()
 
 
 class Cursor:
@@ -92,9 +92,13 @@ class Cursor:
         if not self.skip(octet):
             raise BadCommand(f"expected {octet.decode()} at octet {self.at}")
 
+    @property
+    def is_at_end(self) -> bool:
+        return self.at >= len(self.text)
+
     def end(self) -> None:
         self.find(SPACE)
-        if self.at < len(self.text):
+        if not self.is_at_end:
             raise BadCommand(f"unexpected text at octet {self.at}")
 
     @contextmanager
@@ -130,8 +134,8 @@ class Cursor:
         if (quoted := self.find(QUOTED)) is not None:
             return self._unquoted(quoted[1])
         if (announced := self.find(LITERAL)) is not None:
-            literal = next(self._literals)
-            if isinstance(literal, int):
+            literal = next(self._literals, None)
+            if not isinstance(literal, bytes):
                 raise BadCommand("a message stands where none can")
             if b"\0" in literal and not announced[1]:
                 raise BadCommand("a literal has a NUL octet")

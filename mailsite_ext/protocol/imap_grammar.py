@@ -8,11 +8,10 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable
-from datetime import datetime
 
 from mailsite_ext.protocol import imap_commands as c
 from mailsite_ext.protocol.fetch_grammar import fetch_items
-from mailsite_ext.protocol.imap_cursor import LITERAL, SPACE, Cursor, RawCommand
+from mailsite_ext.protocol.imap_cursor import SPACE, Cursor, RawCommand
 from mailsite_ext.protocol.imap_limits import BadCommand, ImapLimits
 from mailsite_ext.protocol.list_grammar import (
     list_command,
@@ -186,41 +185,8 @@ def _status(tag: bytes, cursor: Cursor) -> c.Command:
     return c.Status(tag, folder, status_items(cursor))
 
 
-def append_target(tag: bytes, cursor: Cursor) -> c.Append:
-    """`folder SP`; its messages are read one after the other as they come in."""
-    folder = cursor.folder()
-    cursor.space()
-    return c.Append(tag, folder, ())
-
-
-def replace_target(tag: bytes, cursor: Cursor, *, is_uid: bool) -> c.Replace:
-    """`number SP folder SP`"""
-    numbers = cursor.sequence_set()
-    if len(numbers.ranges) != 1 or numbers.ranges[0][0] != numbers.ranges[0][1]:
-        raise BadCommand("REPLACE takes one message")
-    cursor.space()
-    folder = cursor.folder()
-    cursor.space()
-    return c.Replace(tag, numbers.ranges[0][0], is_uid, folder, ())
-
-
-def new_message(cursor: Cursor) -> c.NewMessage:
-    """`[(flags) SP] ["date" SP] {n}`, or `UTF8 (~{n}`; its closing bracket is left (RFC 9051 §6.3.12, RFC 6855 §4)."""
-    flags: tuple[str, ...] = ()
-    received_at: datetime | None = None
-    if cursor.peek(b"("):
-        flags = cursor.flags()
-        cursor.space()
-    if cursor.peek(b'"'):
-        received_at = cursor.date_time()
-        cursor.space()
-    is_utf8 = cursor.skip(b"UTF8 (")
-    announced = cursor.get(LITERAL, "a message as a literal")
-    return c.NewMessage(int(announced[2]), flags, received_at, bool(announced[1]), is_utf8)
-
-
 def _without_literal(*_: object) -> c.Command:
-    """APPEND and REPLACE whose message never came: the reader takes care of the others."""
+    """APPEND and REPLACE that say nothing of a message: the reader takes care of the others."""
     raise BadCommand("a message is missing")
 
 

@@ -15,6 +15,8 @@ class ImapLimits:
     literals_a_command: int = 1_000
     message_octets: int = 50_000_000
     messages_a_command: int = 1_000  # MULTIAPPEND, RFC 3502
+    pieces_a_command: int = 1_000  # CATENATE, RFC 4469
+    url_octets: int = 8_000
     nesting: int = 100  # brackets, NOT and OR inside each other
     search_keys: int = 2_000
     set_members: int = 10_000

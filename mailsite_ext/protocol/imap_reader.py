@@ -5,22 +5,34 @@
         ...
 
 Lines are read to CRLF (a lone LF passes too).  Literals are collected up to their limits (RFC 7888), except the
-messages of APPEND and REPLACE, which are announced and then passed on chunk by chunk.
+messages of APPEND and REPLACE, which are announced and then passed on chunk by chunk: after each MessageEvent
+`refuse_message()` may be called, and the rest of the command is forgotten.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from mailsite_ext.protocol import imap_commands as c
+from mailsite_ext.protocol.append_grammar import (
+    LiteralBegins,
+    MessageEnds,
+    MessageEvent,
+    Messages,
+    Step,
+    UrlBegins,
+    append_target,
+    replace_target,
+)
 from mailsite_ext.protocol.imap_cursor import Cursor, RawCommand
-from mailsite_ext.protocol.imap_grammar import append_target, new_message, parse, read_tag, replace_target
+from mailsite_ext.protocol.imap_grammar import parse, read_tag
 from mailsite_ext.protocol.imap_limits import BadCommand, ImapLimits
 
 ANNOUNCED = re.compile(rb"(~?)\{([0-9]{1,20})(\+?)\}\Z")  # `{9}`, `{9+}`, `~{9}`: RFC 7888 §8, RFC 3516 §7
-TAKES_MESSAGES = re.compile(rb"[^ ]+ +(?:APPEND|(UID +)?REPLACE +[^ ]+) +(?=[^ ])", re.IGNORECASE)
+TAKES_MESSAGES = re.compile(rb"[^ ]+ +(?:APPEND|(?:UID +)?REPLACE +[^ ]+) +(?=[^ ])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +41,8 @@ class ContinuationWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class LiteralBegins:
-    """A message begins: answer with `accept_message()` or `refuse_message()` before anything else is read.
-
-    `command` is what is known so far, its last message the one that begins.  `is_synchronising`: the client waits for
-    `+ OK`, or for the tagged refusal.
-    """
-
-    command: c.Append | c.Replace
-    is_synchronising: bool
-
-    @property
-    def message(self) -> c.NewMessage:
-        return self.command.messages[-1]
-
-
-@dataclass(frozen=True, slots=True)
 class LiteralChunk:
     data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LiteralEnds: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +52,7 @@ class Line:
     text: bytes
 
 
-Event: TypeAlias = c.Command | ContinuationWanted | LiteralBegins | LiteralChunk | LiteralEnds | Line
+Event: TypeAlias = c.Command | ContinuationWanted | MessageEvent | LiteralChunk | MessageEnds | Line
 
 
 class CommandReader:
@@ -77,20 +69,20 @@ class CommandReader:
         self.heard = b""  # the lines of the command read last, for a log: its literals are not in it
         self._expects_line = False
         self._is_dead = False
-        self._pending: LiteralBegins | None = None
-        self._passing = 0  # octets of a message still to pass on; -1: none
         self._skipping = 0  # octets of a refused literal
         self._is_dropping = False  # the rest of a refused command
         self._begin()
 
     def _begin(self) -> None:
-        self._text = b""  # the lines of this command so far
-        self._literals: list[bytes | int] = []
+        self._text = b""  # the lines of this command so far, of one with messages the first
+        self._line = b""  # the one read last
+        self._literals: list[bytes] = []
         self._literals_octets = 0
         self._wanted: int | None = None  # octets of the literal being collected
-        self._command: c.Append | c.Replace | None = None
-        self._messages: list[c.NewMessage] = []
-        self._passing = -1
+        self._messages: Messages | None = None
+        self._steps: Iterator[Step] = iter(())
+        self._needs_line = True  # before the next step
+        self._passing = 0  # octets of a message still to pass on
 
     @property
     def buffered(self) -> int:
@@ -100,7 +92,7 @@ class CommandReader:
     @property
     def is_between_commands(self) -> bool:
         """Nothing of a next command has come."""
-        return not (self._received or self._text or self._command or self._skipping or self._is_dropping)
+        return not (self._received or self._text or self._skipping or self._is_dropping)
 
     def take_rest(self) -> bytes:
         """All octets not used yet, which are then gone: they were compressed (RFC 4978), or are to be thrown away."""
@@ -117,35 +109,26 @@ class CommandReader:
         """The next line is no command: DONE after IDLE, or what AUTHENTICATE asked for."""
         self._expects_line = True
 
-    def accept_message(self) -> None:
-        assert self._pending is not None
-        self._passing = self._pending.message.size
-        self._messages.append(self._pending.message)
-        self._pending = None
-
     def refuse_message(self) -> None:
-        """Forget the command; a literal already on its way is skipped."""
-        assert self._pending is not None
-        size, waits = self._pending.message.size, self._pending.is_synchronising
-        self._pending = None
-        self._forget(0 if waits else size, is_dropping=not waits)
+        """Forget the command; what of it is on its way already is skipped."""
+        self._drop()
 
     def next_event(self) -> Event | None:
         """None while more octets are needed.  Raises BadCommand."""
-        if self._is_dead or self._pending is not None:
+        if self._is_dead:
             return None
-        if self._passing >= 0:
+        if self._passing:
             return self._pass_on()
+        if not self._needs_line and (event := self._guarded(self._step)) is not None:
+            return event
         while self._skip() and self._collect() and (line := self._next_line()) is not None:
+            self._line = line
             event = self._take_line(line)
             if event is not None:
                 return event
         return None
 
     def _pass_on(self) -> Event | None:
-        if self._passing == 0:
-            self._passing = -1
-            return LiteralEnds()
         chunk = self._take(self._passing)
         self._passing -= len(chunk)
         return LiteralChunk(chunk) if chunk else None
@@ -183,17 +166,21 @@ class CommandReader:
 
     def _take_line(self, line: bytes) -> Event | None:
         if self._is_dropping:
-            self._drop(line)
+            self._drop()
             return None
         if self._expects_line:
             self._expects_line = False
             return Line(line)
         self.heard = self._text + line
+        return self._guarded(lambda: self._understand(line))
+
+    def _guarded(self, work: Callable[[], Event | None]) -> Event | None:
+        """Raises BadCommand with the tag, the rest of the command forgotten."""
         try:
-            return self._understand(line)
+            return work()
         except BadCommand as error:
-            error.tag = error.tag or self._tag(line)
-            self._drop(line)
+            error.tag = error.tag or self._tag(self._line)
+            self._drop()
             raise
 
     def _tag(self, line: bytes) -> bytes | None:
@@ -206,14 +193,17 @@ class CommandReader:
         if b"\0" in line or b"\r" in line:
             raise BadCommand("a line has a NUL or a lone CR")
         announced = ANNOUNCED.search(line)
-        if self._command is not None:
-            return self._next_message(line, announced) if announced else self._last_message(line)
-        if announced is None:
-            return self._finish(line)
+        if self._messages is not None or self._takes_messages(line, announced):
+            if announced and int(announced[2]) > self.limits.message_octets:
+                raise self._too_big(announced, "the message is too large")
+            return self._next_stretch(line, announced)
+        return self._begin_literal(line, announced) if announced else self._finish(line)
+
+    def _takes_messages(self, line: bytes, announced: re.Match[bytes] | None) -> bool:
         head = TAKES_MESSAGES.match(self._text + line)
-        if head is not None and head.end() < len(self._text) + announced.start():  # at it: the folder is the literal
-            return self._first_message(line, announced, is_uid=bool(head[1]))
-        return self._begin_literal(line, announced)
+        if head is None or announced is None:
+            return head is not None
+        return head.end() < len(self._text) + announced.start()  # at it: the folder is the literal
 
     def _finish(self, line: bytes) -> c.Command:
         raw = RawCommand(self._text + line, tuple(self._literals))
@@ -222,6 +212,11 @@ class CommandReader:
         return command
 
     def _begin_literal(self, line: bytes, announced: re.Match[bytes]) -> Event | None:
+        event = self._collect_literal(announced)
+        self._text += line + b"\r\n"
+        return event
+
+    def _collect_literal(self, announced: re.Match[bytes]) -> Event | None:
         size = int(announced[2])
         self._literals_octets += size
         limits = self.limits
@@ -229,56 +224,48 @@ class CommandReader:
             raise self._too_big(announced, "a literal is too large")
         if len(self._literals) >= limits.literals_a_command:
             raise BadCommand("too many literals", code="LIMIT")
-        self._text += line + b"\r\n"
         self._wanted = size
         return None if announced[3] else ContinuationWanted()
 
-    def _first_message(self, line: bytes, announced: re.Match[bytes], *, is_uid: bool) -> Event:
-        text = self._text + line + b"\r\n"
-        cursor = Cursor(RawCommand(text, (*self._literals, int(announced[2]))), self.limits, utf8=self.utf8)
+    def _next_stretch(self, line: bytes, announced: re.Match[bytes] | None) -> Event | None:
+        """What stands between two literals of a command with messages, or behind the last one."""
+        text = line + b"\r\n" if announced else line
+        if self._messages is None:
+            self._text += text
+            self._messages = self._first_stretch(self._cursor(self._text))
+            self._steps = self._messages.steps()
+        else:
+            self._messages.cursor = self._cursor(b"{0}\r\n" * len(self._literals) + text)  # at most one: a URL
+        self._literals = []
+        self._needs_line = False
+        return self._step()
+
+    def _cursor(self, text: bytes) -> Cursor:
+        return Cursor(RawCommand(text, tuple(self._literals)), self.limits, utf8=self.utf8)
+
+    def _first_stretch(self, cursor: Cursor) -> Messages:
         tag = read_tag(cursor)
         verb = cursor.word()
         cursor.space()
         if verb == "APPEND":
-            self._command = append_target(tag, cursor)
-        else:
-            if is_uid:
-                cursor.word()
-                cursor.space()
-            self._command = replace_target(tag, cursor, is_uid=is_uid)
-        return self._announce(cursor, announced)
+            return Messages(append_target(tag, cursor), cursor)
+        if verb == "UID":
+            cursor.word()
+            cursor.space()
+        return Messages(replace_target(tag, cursor, is_uid=verb == "UID"), cursor)
 
-    def _next_message(self, line: bytes, announced: re.Match[bytes]) -> Event:
-        cursor = self._after_message(line + b"\r\n")
-        cursor.space()
-        if isinstance(self._command, c.Replace) or len(self._messages) >= self.limits.messages_a_command:
-            raise BadCommand("too many messages", code="LIMIT")
-        return self._announce(cursor, announced)
-
-    def _after_message(self, line: bytes) -> Cursor:
-        cursor = Cursor(RawCommand(line), self.limits)
-        if self._messages[-1].is_utf8:
-            cursor.expect(b")")
-        return cursor
-
-    def _last_message(self, line: bytes) -> c.Command:
-        self._after_message(line).end()
-        command = self._command
-        assert command is not None
-        messages = tuple(self._messages)
-        self._begin()
-        return replace(command, messages=messages)
-
-    def _announce(self, cursor: Cursor, announced: re.Match[bytes]) -> Event:
-        message = new_message(cursor)
-        cursor.end()
-        if message.size > self.limits.message_octets:
-            raise self._too_big(announced, "the message is too large")
-        assert self._command is not None
-        command = replace(self._command, messages=(*self._messages, message))
-        self._text = cursor.text if not self._messages else self._text
-        self._pending = LiteralBegins(command, is_synchronising=not announced[3])
-        return self._pending
+    def _step(self) -> Event | None:
+        step = next(self._steps)
+        if isinstance(step, UrlBegins):
+            self._needs_line = True
+            announced = ANNOUNCED.search(self._line)
+            assert announced is not None
+            return self._collect_literal(announced)
+        if isinstance(step, LiteralBegins):
+            self._needs_line, self._passing = True, step.size
+        elif isinstance(step, c.Command):
+            self._begin()
+        return step
 
     def _too_big(self, announced: re.Match[bytes], words: str) -> BadCommand:
         """Refused where the client waits for our word, or sends little enough to skip; else the connection ends."""
@@ -292,15 +279,13 @@ class CommandReader:
         self._received.clear()
         return BadCommand(words, tag, code="LIMIT", is_fatal=True)
 
-    def _drop(self, line: bytes) -> None:
+    def _drop(self) -> None:
         """The rest of a refused command: what the client sends without waiting for us is read and forgotten."""
-        announced = ANNOUNCED.search(line)
+        announced = ANNOUNCED.search(self._line)
         is_on_its_way = announced is not None and bool(announced[3])
-        self._forget(int(announced[2]) if announced and is_on_its_way else 0, is_dropping=is_on_its_way)
-
-    def _forget(self, skipping: int, *, is_dropping: bool) -> None:
+        skipping = int(announced[2]) if announced and is_on_its_way else 0
         if skipping > 2 * self.limits.message_octets:
             self._fatal("")
         self._begin()
         self._skipping = skipping
-        self._is_dropping = is_dropping and not self._is_dead
+        self._is_dropping = is_on_its_way and not self._is_dead

@@ -108,14 +108,23 @@ def item_value(item: SectionItem, parts: Mapping[str, Part], read: Read) -> Iter
 
 
 def _raw_value(item: SectionItem, parts: Mapping[str, Part], read: Read) -> Iterator[bytes]:
+    found = find_octets(item, parts, read)
+    return iter([b"NIL"]) if found is None else _literal_of(*found)
+
+
+def find_octets(item: SectionItem, parts: Mapping[str, Part], read: Read) -> tuple[int, Iterator[bytes]] | None:
+    """How many octets BODY[…] tells, and they in pieces, fewer where the message ends early; None: there is no such
+    section.
+    """
     extent = find_extent(parts, item.section)
     if extent is None:
-        return iter([b"NIL"])
+        return None
     fields = _chosen_fields(item, parts, read)
     if fields is not None:
-        return _literal([_cut(fields, item.partial)])
+        chosen = _cut(fields, item.partial)
+        return len(chosen), iter([chosen])
     extent = extent.partial(item.partial)
-    return _literal_of(extent.octets, pieces(read, extent))
+    return extent.octets, pieces(read, extent)
 
 
 def _chosen_fields(item: SectionItem, parts: Mapping[str, Part], read: Read) -> bytes | None:
@@ -133,10 +142,6 @@ def read_all(read: Read, extent: Extent) -> bytes:
 
 def _cut(octets: bytes, partial: tuple[int, int] | None) -> bytes:
     return octets if partial is None else octets[partial[0] : partial[0] + partial[1]]
-
-
-def _literal(found: list[bytes]) -> Iterator[bytes]:
-    return _literal_of(sum(map(len, found)), found)
 
 
 def _literal_of(octets: int, found: Iterable[bytes], *, is_binary: bool = False) -> Iterator[bytes]:

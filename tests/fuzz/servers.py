@@ -16,10 +16,12 @@ from mailsite_ext.domains.scram import Verifier, derive
 from mailsite_ext.limits import Limits
 from mailsite_ext.protocol import imap_commands as c
 from mailsite_ext.protocol import sasl
+from mailsite_ext.protocol.append_grammar import LiteralBegins, UrlNamed
 from mailsite_ext.protocol.folder_names import canonical, decode_name, encode_name
 from mailsite_ext.protocol.imap_limits import BadCommand, ImapLimits
-from mailsite_ext.protocol.imap_reader import CommandReader, ContinuationWanted, LiteralBegins, LiteralChunk
+from mailsite_ext.protocol.imap_reader import CommandReader, ContinuationWanted, LiteralChunk
 from mailsite_ext.protocol.imap_search import SearchContext, has_modseq, matcher, needs
+from mailsite_ext.protocol.imap_url import parse_message_url
 from mailsite_ext.protocol.indexed_text import find_term, indexed_text, is_indexable
 from mailsite_ext.protocol.list_patterns import Patterns
 from mailsite_ext.protocol.message_structure import read_structure
@@ -133,8 +135,11 @@ def imap_talk(pieces: list[bytes], *, utf8: bool) -> list[object]:
             if isinstance(event, LiteralChunk):
                 body += event.data
                 continue
-            if isinstance(event, LiteralBegins):
-                reader.accept_message() if event.message.size % 7 else reader.refuse_message()
+            if isinstance(event, LiteralBegins) and event.size % 7 == 0:
+                reader.refuse_message()
+            if isinstance(event, UrlNamed):
+                with suppress(ValueError):
+                    parse_message_url(event.url)
             if isinstance(event, c.Idle | c.Authenticate):
                 reader.expect_line()
             if isinstance(event, c.Search | c.Sort | c.Thread):

@@ -15,6 +15,7 @@ from tests.mailsite.listeners.imap_hosting import imap_hosting
 
 TALK = (
     b"a1 LOGIN {3+}\r\nbob other\r\na2 SELECT INBOX\r\na3 APPEND INBOX (\\Seen) {8+}\r\nx: y\r\n\r\n\r\n"
+    b"c1 APPEND Drafts CATENATE (TEXT {1+}\r\nx URL {2+}\r\n/x) {1+}\r\ny\r\n"
     b"a4 FETCH 1 (FLAGS BODY.PEEK[])\r\na5 IDLE\r\nDONE\r\na6 SEARCH TEXT {1+}\r\nx\r\na7 BOGUS {4+}\r\nab\r\n\r\n"
     b"a8 STORE 1 +FLAGS (\\Deleted)\r\na9 EXPUNGE\r\nb1 DELETE nowhere\r\nb2 LOGOUT\r\nb3 NOOP\r\n"
 )

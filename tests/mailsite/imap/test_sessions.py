@@ -145,7 +145,7 @@ def test_a_full_disk_is_told(mail, maps, monkeypatch):
         raise StorageFull
 
     monkeypatch.setattr(mail, "append", full)
-    command = Append(b"b", "INBOX", (NewMessage(3),))
+    command = Append(b"b", "INBOX", (NewMessage(),))
     answer = list(guarded(b"b", lambda: append(account, command, [Content(b"a\r\n", 3)])))
     assert answer[0].startswith(b"b NO [LIMIT]")
 

@@ -10,28 +10,24 @@ from hypothesis import strategies as st
 
 from mailsite_ext.protocol import imap_commands as c
 from mailsite_ext.protocol import search_keys as k
+from mailsite_ext.protocol.append_grammar import LiteralBegins, MessageBegins, MessageEnds, UrlNamed
 from mailsite_ext.protocol.imap_limits import BadCommand, ImapLimits
-from mailsite_ext.protocol.imap_reader import (
-    CommandReader,
-    ContinuationWanted,
-    Line,
-    LiteralBegins,
-    LiteralChunk,
-    LiteralEnds,
-)
+from mailsite_ext.protocol.imap_reader import CommandReader, ContinuationWanted, Line, LiteralChunk
 
 
-def read(data: bytes, step: int = 1_000_000, limits: ImapLimits | None = None, *, accept: bool = True) -> list[object]:
-    """All events, BadCommand as its line, chunks of a message joined."""
+def read(
+    data: bytes, step: int = 1_000_000, limits: ImapLimits | None = None, *, refuses: type | None = None
+) -> list[object]:
+    """All events, BadCommand as its line, chunks of a literal joined; events of the kind `refuses` are refused."""
     reader = CommandReader(limits)
     events: list[object] = []
     for at in range(0, len(data), step):
         reader.feed(data[at : at + step])
-        _drain(reader, events, accept=accept)
+        _drain(reader, events, refuses)
     return events
 
 
-def _drain(reader: CommandReader, events: list[object], *, accept: bool) -> None:
+def _drain(reader: CommandReader, events: list[object], refuses: type | None = None) -> None:
     while True:
         try:
             event = reader.next_event()
@@ -44,12 +40,12 @@ def _drain(reader: CommandReader, events: list[object], *, accept: bool) -> None
             events[-1] += event.data
         else:
             events.append(bytearray(event.data) if isinstance(event, LiteralChunk) else event)
-        if isinstance(event, LiteralBegins):
-            (reader.accept_message if accept else reader.refuse_message)()
+        if refuses is not None and isinstance(event, refuses):
+            reader.refuse_message()
 
 
-FIRST = c.NewMessage(5, ("\\Seen",))
-SECOND = c.NewMessage(3, (), None, is_binary=True, is_utf8=True)
+FIRST = c.NewMessage(("\\Seen",))
+SECOND = c.NewMessage()
 DIALOG = (
     b"a LOGIN {3}\r\nbob {3+}\r\nx y\r\n"
     b"b APPEND {5+}\r\nINBOX (\\Seen) {5}\r\nhe\0lo UTF8 (~{3+}\r\nabc)\r\n"
@@ -61,23 +57,27 @@ DIALOG = (
 
 
 def expected() -> list[object]:
-    empty = c.NewMessage(0)
+    one, both = c.Append(b"b", "INBOX", (FIRST,)), c.Append(b"b", "INBOX", (FIRST, SECOND))
+    replaced = c.Replace(b"e", 4, True, "Drafts", (c.NewMessage(),))
     return [
         ContinuationWanted(),
         c.Login(b"a", b"bob", b"x y"),
-        LiteralBegins(c.Append(b"b", "INBOX", (FIRST,)), is_synchronising=True),
+        MessageBegins(one),
+        LiteralBegins(one, 5, is_synchronising=True),
         bytearray(b"he\0lo"),
-        LiteralEnds(),
-        LiteralBegins(c.Append(b"b", "INBOX", (FIRST, SECOND)), is_synchronising=False),
+        MessageEnds(),
+        MessageBegins(both),
+        LiteralBegins(both, 3, is_synchronising=False, is_binary=True, is_utf8=True),
         bytearray(b"abc"),
-        LiteralEnds(),
-        c.Append(b"b", "INBOX", (FIRST, SECOND)),
+        MessageEnds(),
+        both,
         b"* BAD a command begins with a tag\r\n",
         c.Noop(b"c"),
         b"d BAD no command BAD\r\n",
-        LiteralBegins(c.Replace(b"e", 4, True, "Drafts", (empty,)), is_synchronising=False),
-        LiteralEnds(),
-        c.Replace(b"e", 4, True, "Drafts", (empty,)),
+        MessageBegins(replaced),
+        LiteralBegins(replaced, 0, is_synchronising=False),
+        MessageEnds(),
+        replaced,
         c.Search(b"f", k.And((k.Header("subject", "{1"), k.All())), None, is_uid=False),
     ]
 
@@ -92,18 +92,103 @@ def test_cut_once_anywhere():
         reader, events = CommandReader(), []
         for piece in (DIALOG[:cut], DIALOG[cut:]):
             reader.feed(piece)
-            _drain(reader, events, accept=True)
+            _drain(reader, events)
         assert events == expected(), cut
 
 
-def test_a_refused_message_that_is_on_its_way_is_skipped():
-    events = read(b"a APPEND x {5+}\r\nhello {3+}\r\nabc\r\nb NOOP\r\n", accept=False)
-    assert [type(event) for event in events] == [LiteralBegins, c.Noop]
+CATENATED = (
+    b'a APPEND x CATENATE (URL "/a/;UID=1" TEXT {2}\r\nhi url {9+}\r\n/b/;UID=2 URL /c/;UID=3) (\\Seen) {3+}\r\nabc'
+    b" CATENATE (UTF8 (~{0+}\r\n))\r\nb REPLACE 1 x CATENATE (URL /d/;UID=4)\r\nc NOOP\r\n"
+)
 
 
-def test_a_refused_message_that_waits_never_comes():
-    events = read(b"a APPEND x {5}\r\nb NOOP\r\n", accept=False)
-    assert [type(event) for event in events] == [LiteralBegins, c.Noop]
+@pytest.mark.parametrize("step", [1, 5, 10_000])
+def test_messages_of_pieces(step):
+    """CATENATE, alone and among others (RFC 4469 §5, RFC 3502, RFC 8508 §4)."""
+    one, seen = c.NewMessage(), c.NewMessage(("\\Seen",))
+    first, second, third = (c.Append(b"a", "x", messages) for messages in ((one,), (one, seen), (one, seen, one)))
+    replaced = c.Replace(b"b", 1, False, "x", (one,))
+    assert read(CATENATED, step) == [
+        MessageBegins(first),
+        UrlNamed(first, b"/a/;UID=1"),
+        LiteralBegins(first, 2, is_synchronising=True),
+        bytearray(b"hi"),
+        UrlNamed(first, b"/b/;UID=2"),
+        UrlNamed(first, b"/c/;UID=3"),
+        MessageEnds(),
+        MessageBegins(second),
+        LiteralBegins(second, 3, is_synchronising=False),
+        bytearray(b"abc"),
+        MessageEnds(),
+        MessageBegins(third),
+        LiteralBegins(third, 0, is_synchronising=False, is_binary=True, is_utf8=True),
+        MessageEnds(),
+        third,
+        MessageBegins(replaced),
+        UrlNamed(replaced, b"/d/;UID=4"),
+        MessageEnds(),
+        replaced,
+        c.Noop(b"c"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "refuses", "kinds"),
+    [
+        # on its way: skipped
+        (b"a APPEND x {5+}\r\nhello {3+}\r\nabc\r\n", MessageBegins, [MessageBegins]),
+        (b"a APPEND x {5+}\r\nhello {3+}\r\nabc\r\n", LiteralBegins, [MessageBegins, LiteralBegins]),
+        # it waits, and never comes
+        (b"a APPEND x {5}\r\n", MessageBegins, [MessageBegins]),
+        (b"a APPEND x {5}\r\n", LiteralBegins, [MessageBegins, LiteralBegins]),
+        (b"a APPEND x CATENATE (URL b TEXT {5}\r\n", UrlNamed, [MessageBegins, UrlNamed]),
+        (b"a APPEND x CATENATE (URL b TEXT {1+}\r\nx URL {2+}\r\nno)\r\n", UrlNamed, [MessageBegins, UrlNamed]),
+        (b"a APPEND x CATENATE (URL b URL c) CATENATE (URL d)\r\n", UrlNamed, [MessageBegins, UrlNamed]),
+    ],
+)
+def test_the_rest_of_what_was_refused_is_forgotten(data, refuses, kinds):
+    for step in (1, 7, 1_000):
+        events = read(data + b"b NOOP\r\n", step, refuses=refuses)
+        assert [type(event) for event in events] == [*kinds, c.Noop]
+
+
+PIECE = b" URL x"
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"a APPEND x CATENATE ()", b"a BAD CATENATE knows only TEXT and URL\r\n"),
+        (b"a APPEND x CATENATE (TEXT abc)", b"a BAD CATENATE knows only TEXT and URL\r\n"),
+        (b"a APPEND x CATENATE (CATENATE (URL x))", b"a BAD CATENATE knows only TEXT and URL\r\n"),
+        (b"a APPEND x CATENATE URL x", b"a BAD expected a message as a literal at octet 11\r\n"),
+        (b"a APPEND x CATENATE (URL x", b"a BAD expected a space at octet 26\r\n"),
+        (b"a APPEND x CATENATE (URL x)y", b"a BAD unexpected text at octet 27\r\n"),
+        (b"a APPEND x CATENATE (URL x) ()", b"a BAD expected a space at octet 30\r\n"),
+        (b"a APPEND x CATENATE (URL " + b"x" * 8_001 + b")", b"a NO [LIMIT] the URL is too long\r\n"),
+        (b"a APPEND x CATENATE (URL {2+}\r\n\0x)", b"a BAD a literal has a NUL octet\r\n"),
+        (b"a APPEND x CATENATE (URL {102401}", b"a NO [TOOBIG] a literal is too large\r\n"),
+        (b"a APPEND x CATENATE (TEXT {50000001}", b"a NO [TOOBIG] the message is too large\r\n"),
+        (b"a APPEND x CATENATE (TEXT {999999999+}", b"* BYE [LIMIT] the message is too large\r\n"),
+        (b"a APPEND x CATENATE (URL y" + PIECE * 10_000 + b")", b"a BAD [LIMIT] too many pieces\r\n"),
+        (b"a APPEND x CATENATE (TEXT {1+}\r\nx" + b" TEXT {1+}\r\nx" * 10_000, b"a BAD [LIMIT] too many pieces\r\n"),
+        (b"a APPEND x CATENATE (URL {1+}\r\nx" + b" URL {1+}\r\nx" * 10_000, b"a BAD [LIMIT] too many pieces\r\n"),
+        (b"a APPEND x" + b" CATENATE (URL x)" * 1_001, b"a BAD [LIMIT] too many"),
+        (b"a REPLACE 1 x CATENATE (URL x) CATENATE (URL x)", b"a BAD [LIMIT] too many messages\r\n"),
+    ],
+)
+def test_pieces_that_are_refused(data, line):
+    """Whatever they are, the next command is read as one."""
+    start = time.process_time()
+    events = [event for event in read(data + b"\r\nb NOOP\r\n") if isinstance(event, bytes | c.Command)]
+    assert events[0].startswith(line)
+    assert events[1:] == [c.Noop(b"b")] or b"BYE" in line
+    assert time.process_time() - start < 1
+
+
+def test_a_folder_may_be_named_as_a_word_of_catenate():
+    for name in (b"URL", b"CATENATE", b'"CATENATE (URL"'):
+        assert [type(event) for event in read(b"a APPEND " + name + b" {1+}\r\nx\r\n") if isinstance(event, c.Command)]
 
 
 SMALL = ImapLimits(line_octets=60, literal_octets=10, literals_octets=15, literals_a_command=2, message_octets=100)
@@ -122,6 +207,8 @@ SMALL = ImapLimits(line_octets=60, literal_octets=10, literals_octets=15, litera
         (b"a APPEND x {101}\r\nb NOOP\r\n", [b"a NO [TOOBIG] the message is too large\r\n", c.Noop(b"b")]),
         (b"a APPEND x {101+}\r\n" + b"m" * 101 + b"\r\nb NOOP\r\n", [
             b"a NO [TOOBIG] the message is too large\r\n", c.Noop(b"b")]),
+        (b"a APPEND x hello\r\nb NOOP\r\n", [
+            b"a BAD expected a message as a literal at octet 11\r\n", c.Noop(b"b")]),
         (b"a APPEND x (\\Nope) {5+}\r\nhello\r\nb NOOP\r\n", [
             b"a BAD no such system flag can be set\r\n", c.Noop(b"b")]),
         (b"a NOOP" + b" " * 60 + b"\r\nb NOOP\r\n", [b"* BYE [LIMIT] the line is too long\r\n"]),
@@ -170,4 +257,5 @@ def test_octet_by_octet_costs_linear_time():
 @settings(derandomize=True, max_examples=600, deadline=None)
 def test_garbage_raises_nothing_else_and_cuts_do_not_matter(data, step):
     data = data.replace(b"\x01", b"\r\n").replace(b"\x02", b"a APPEND x {9+}\r\n").replace(b"\x03", b"a LOGIN {2}\r\n")
+    data = data.replace(b"\x04", b"a APPEND x CATENATE (TEXT {3+}\r\n").replace(b"\x05", b" URL {1+}\r\n")
     assert read(data, step, SMALL) == read(data, 1_000, SMALL)
