@@ -33,7 +33,6 @@ def append(account: Account, command: Append, contents: Sequence[Content]) -> It
     """All messages in one step, or none of them (MULTIAPPEND)."""
     target = account.get_folder(command.folder, code="TRYCREATE")
     stored = account.storage.append(target.id, _messages(command.messages, contents)).result()
-    account.maps.recents.came(target.id, stored[0].uid)
     yield from tell_news(account)
     yield status_line(command.tag, "OK", "stored", _appenduid(stored))
 
@@ -48,7 +47,6 @@ def replace(account: Account, command: Replace, contents: Sequence[Content]) -> 
     else:
         stored = account.storage.append(target.id, messages).result()
         account.storage.expunge(view.folder_id, [uid], only_deleted=False)
-    account.maps.recents.came(target.id, stored[0].uid)
     yield status_line(b"", "OK", "stored", _appenduid(stored))  # RFC 8508 §3.3: before the EXPUNGE
     yield from tell_news(account)
     yield status_line(command.tag, "OK", "replaced")

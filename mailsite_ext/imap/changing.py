@@ -77,14 +77,8 @@ def copy(account: Account, command: Copy) -> Iterator[bytes]:
     uids = _chosen(view, command)
     target = account.get_folder(command.folder, code="TRYCREATE")
     copied = account.storage.copy(view.folder_id, uids, target.id)
-    _note_recent(account, target.id, copied)
     yield from tell_news(account)
     yield status_line(command.tag, "OK", "copied", _copyuid(copied))
-
-
-def _note_recent(account: Account, target_id: int, copied: Copied) -> None:
-    if copied.target:
-        account.maps.recents.came(target_id, min(copied.target))
 
 
 def _copyuid(copied: Copied) -> str:
@@ -100,7 +94,6 @@ def move(account: Account, command: Move) -> Iterator[bytes]:
     uids = _chosen(view, command)
     target = account.get_folder(command.folder, code="TRYCREATE")
     moved = account.storage.move(view.folder_id, uids, target.id)
-    _note_recent(account, target.id, moved)
     if moved.source:
         yield status_line(b"", "OK", "moved", _copyuid(moved))
     yield from tell_news(account)

@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from mailsite_ext.imap.recents import Recents
 from mailsite_ext.imap.view import packed, without
 from mailsite_ext.storage.engine import StorageEngine
 from mailsite_ext.storage.values import FolderChanges, StoredFolder, Uids
@@ -37,7 +36,6 @@ class FolderMaps:
     """The maps of folders that were looked at last; one for a process, used by many threads."""
 
     def __init__(self, storage: StorageEngine, uids_kept: int = UIDS_KEPT) -> None:
-        self.recents = Recents()
         self._storage = storage
         self._uids_kept = uids_kept
         self._uids = 0

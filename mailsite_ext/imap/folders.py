@@ -125,7 +125,7 @@ def _status_item(account: Account, folder: StoredFolder, item: str) -> int | str
 
 def _recent(account: Account, folder: StoredFolder) -> int:
     """How many messages no session was told of yet (RFC 3501 §6.3.10)."""
-    first = account.maps.recents.first(folder.id, folder.uidnext)
+    first = folder.recent_from
     return 0 if first >= folder.uidnext else sum(uid >= first for uid in account.maps.current(folder).uids)
 
 

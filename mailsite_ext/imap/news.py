@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.extension_api import NoSuchFolder
+from mailsite_ext.errors import StorageFull
 from mailsite_ext.imap.account import Account
 from mailsite_ext.imap.updates import tell_changed, tell_leaving
 from mailsite_ext.imap.view import View
@@ -40,7 +41,7 @@ def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -
     view.gone = frozenset() if expunges else frozenset(gone)
     if new:
         view.with_new(uid for uid, _modseq, _flags in new)
-        claim_recent(account, view)
+        claim_recent(account, view, changes.folder)
         yield from exists_lines(account, view)
     account.share_map(changes.folder)
     yield from tell_keywords(view, changes.folder)
@@ -77,13 +78,19 @@ def exists_lines(account: Account, view: View) -> Iterator[bytes]:
         yield b"* %d RECENT\r\n" % len(view.recent_uids())
 
 
-def claim_recent(account: Account, view: View) -> None:
+def claim_recent(account: Account, view: View, folder: StoredFolder) -> None:
     """What nobody was told of before is recent to this session; one that only reads leaves it so to the next one."""
-    if account.is_rev2:
-        return
-    recents = account.maps.recents
-    tells = recents.first if view.is_read_only else recents.claim
-    view.add_recent(tells(view.folder_id, view.uidnext), view.uidnext)
+    if not account.is_rev2:
+        view.add_recent(_first_recent(account, view, folder), view.uidnext)
+
+
+def _first_recent(account: Account, view: View, folder: StoredFolder) -> int:
+    if view.is_read_only or folder.recent_from >= view.uidnext:
+        return folder.recent_from
+    try:
+        return account.storage.claim_recent(folder.id, view.uidnext)
+    except StorageFull:  # it can still be read
+        return view.uidnext
 
 
 def flag_lines(

@@ -30,7 +30,7 @@ def select(account: Account, command: Select) -> Iterator[bytes]:
     found = account.maps.current(account.get_folder(command.folder))
     folder = found.folder
     view = View(folder.id, command.is_read_only, found.uids, folder.uidnext, folder.highestmodseq, folder.keywords)
-    claim_recent(account, view)
+    claim_recent(account, view, folder)
     yield from _tell_folder(account, folder, view)
     if command.qresync:
         yield from _resync(account, folder, view, command.qresync)

@@ -184,6 +184,10 @@ class Catalogue:
         with self.write() as step:
             catalogue_folders.delete_folder(step, folder_id)
 
+    def claim_recent(self, folder_id: int, uidnext: int) -> int:
+        with self.write() as step:
+            return catalogue_folders.claim_recent(step, folder_id, uidnext)
+
     def subscribe(self, mailbox: str, name: str, *, subscribed: bool) -> None:
         change = catalogue_subscriptions.subscribe if subscribed else catalogue_subscriptions.unsubscribe
         with self.write() as step:

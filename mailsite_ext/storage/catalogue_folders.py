@@ -194,6 +194,16 @@ def _make(step: Step, mailbox: LockedMailbox, name: str, role: Role | None) -> L
 
 
 # Changing
+def claim_recent(step: Step, folder_id: int, uidnext: int) -> int:
+    query = f"SELECT recent_from FROM mailsite_folder WHERE id = ?{step.link.for_update}"
+    row = step.link.row(query, [folder_id])
+    if row is None:
+        raise NoSuchFolder(str(folder_id))
+    if row[0] < uidnext:
+        step.link.run("UPDATE mailsite_folder SET recent_from = ? WHERE id = ?", [uidnext, folder_id])
+    return int(row[0])
+
+
 def rename_folder(step: Step, folder_id: int, name: str, relocate: Relocate | None) -> None:
     name = new_folder_name(name)
     folder, known = _with_siblings(step, folder_id)

@@ -17,7 +17,8 @@ MAILBOX_COLUMNS = "id, name, last_uidvalidity, octets, messages, limit_octets"
 IS_SUBSCRIBED = "EXISTS (SELECT 1 FROM mailsite_subscription s WHERE s.mailbox_id = f.mailbox_id AND s.name = f.name)"
 FOLDER_COLUMNS = (
     f"f.id, f.object_id, f.mailbox_id, b.name, f.name, f.role, {IS_SUBSCRIBED}, f.selectable, f.uidvalidity, "
-    "f.uidnext, f.highestmodseq, f.known_since, f.messages, f.unseen, f.deleted, f.octets, f.keywords"
+    "f.uidnext, f.highestmodseq, f.known_since, f.messages, f.unseen, f.deleted, f.octets, f.keywords, "
+    "f.recent_from"
 )
 FOLDERS = f"SELECT {FOLDER_COLUMNS} FROM mailsite_folder f JOIN mailsite_mailbox b ON b.id = f.mailbox_id"
 

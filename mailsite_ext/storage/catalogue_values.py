@@ -76,6 +76,7 @@ class LockedFolder:
     deleted: int
     octets: int
     keywords: str
+    recent_from: int
 
     def value(self) -> StoredFolder:
         return StoredFolder(
@@ -95,6 +96,7 @@ class LockedFolder:
             self.octets,
             self.mailbox_id,
             tuple(self.keywords.split()),
+            self.recent_from,
         )
 
 

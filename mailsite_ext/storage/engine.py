@@ -103,6 +103,13 @@ class StorageEngine(Protocol):
         FolderNotEmptied for INBOX, and for a name that is not selectable already and has folders below."""
         ...
 
+    def claim_recent(self, folder_id: int, uidnext: int) -> int:
+        """A session is told of all messages below `uidnext`: the first UID of which it is the first one to be told.
+
+        Each message is so to one session only, of all processes; not a step: no MODSEQ, no bell (RFC 3501 §2.3.2).
+        """
+        ...
+
     def subscribe(self, mailbox: str, name: str, *, subscribed: bool) -> None:
         """A subscription is a name's: it stays when the folder is removed or renamed (RFC 9051 §6.3.7).
 

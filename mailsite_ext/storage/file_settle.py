@@ -209,9 +209,16 @@ class Settling:
         object_id = "F" + secrets.token_hex(12) if is_copy else line.object_id
         self._link.run(
             "INSERT INTO mailsite_folder (id, object_id, mailbox_id, name, selectable, uidvalidity, "
-            "uidnext, highestmodseq, known_since, messages, unseen, deleted, octets, keywords) "
-            "VALUES (?, ?, (SELECT id FROM mailsite_mailbox WHERE name = ?), ?, 1, ?, 1, 1, 1, 0, 0, 0, 0, '')",
-            [None if is_copy or not line.id else line.id, object_id, place.mailbox, place.name, line.uidvalidity],
+            "uidnext, highestmodseq, known_since, messages, unseen, deleted, octets, keywords, recent_from) "
+            "VALUES (?, ?, (SELECT id FROM mailsite_mailbox WHERE name = ?), ?, 1, ?, 1, 1, 1, 0, 0, 0, 0, '', ?)",
+            [
+                None if is_copy or not line.id else line.id,
+                object_id,
+                place.mailbox,
+                place.name,
+                line.uidvalidity,
+                line.uidnext,  # no journal says what was recent: nothing is
+            ],
         )
         row = self._link.row(f"{FOLDERS} WHERE f.object_id = ?", [object_id])
         assert row

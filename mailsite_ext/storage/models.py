@@ -61,6 +61,7 @@ class CataloguedFolder(Base):
     deleted: Mapped[int] = mapped_column(BigInteger)
     octets: Mapped[int] = mapped_column(BigInteger)
     keywords: Mapped[str] = mapped_column(Text)  # every keyword a message of it ever had, separated by spaces
+    recent_from: Mapped[int] = mapped_column(BigInteger, server_default="1")  # see StoredFolder
 
 
 class Subscription(Base):

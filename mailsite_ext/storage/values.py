@@ -56,6 +56,7 @@ class StoredFolder:
     octets: int  # STATUS SIZE, RFC 8438
     mailbox_id: int
     keywords: tuple[str, ...] = ()  # every keyword a message of the folder ever had (the FLAGS response), sorted
+    recent_from: int = 1  # the first UID that no session was told of which may change flags (RFC 3501 §2.3.2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,3 +248,41 @@ def test_a_search_that_no_index_answers_comes_to_an_end(mail, maps, clock, monke
     assert say(account, "d NOOP")[-1].startswith("d OK ")
     list(index_all(mail, mail.text))
     assert say(account, f"e {command}")[-1].startswith("e OK ")
+
+
+def flags_of(account: Account, uid: int) -> str:
+    return next(line for line in say(account, f"f UID FETCH {uid} FLAGS") if line.startswith("*"))
+
+
+def test_a_message_is_recent_to_one_session_of_all_processes(mail):
+    """Each process has its own maps (RFC 3501 §2.3.2)."""
+    one, two, reader = (session(mail, FolderMaps(mail)) for _ in range(3))
+    say(reader, "b EXAMINE INBOX")
+    store(mail, 2)
+    assert "* 2 RECENT" in say(reader, "c NOOP")  # it only reads, and leaves them so
+    assert "* 2 RECENT" in say(one, "d NOOP")
+    assert "* 0 RECENT" in say(two, "e NOOP")
+    assert ["\\Recent" in flags_of(account, 2) for account in (one, two, reader)] == [True, False, True]
+    store(mail)
+    assert "* 1 RECENT" in say(two, "f NOOP")
+    assert "* 2 RECENT" in say(one, "g NOOP")
+    assert "* 0 RECENT" in say(session(mail, FolderMaps(mail)), "h SELECT INBOX")
+
+
+def test_what_came_before_a_listener_began_is_recent(mail):
+    store(mail)
+    account = Account(mail, FolderMaps(mail), "bob", SystemClock(), 1_000)
+    assert say(account, "a STATUS INBOX (RECENT)")[0] == '* STATUS "INBOX" (RECENT 1)'
+    assert "* 1 RECENT" in say(account, "b SELECT INBOX")
+    assert say(account, "c STATUS INBOX (RECENT)")[0] == '* STATUS "INBOX" (RECENT 0)'
+
+
+def test_a_folder_can_be_read_where_nothing_can_be_written(mail, maps, monkeypatch):
+    store(mail)
+
+    def full(*_words):
+        raise StorageFull
+
+    monkeypatch.setattr(mail, "claim_recent", full)
+    account = session(mail, maps)
+    assert flags_of(account, 1) == "* 1 FETCH (UID 1 FLAGS ())"

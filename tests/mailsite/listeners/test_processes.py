@@ -55,6 +55,18 @@ def test_a_change_through_one_process_reaches_idle_in_the_other(installation, tw
     assert time.monotonic() - began <= SOON_S  # it looks by itself only every 30 s
 
 
+def test_a_message_is_recent_in_one_process(installation, two, connect):
+    clients = [connect(installation.settings.imap_port) for _ in range(PER_ADDRESS)]
+    seats = installation.rows("imap")[:PER_ADDRESS]
+    here, there = clients[seats.index(1)].sign_in(), clients[seats.index(2)].sign_in()
+    for client in (here, there):
+        client.ask("b SELECT INBOX", b"b OK")
+    here.ask("c APPEND INBOX {5+}\r\na: b\n", b"c OK")
+    here.ask("d FETCH 1 FLAGS", b"(FLAGS (\\Recent))")
+    there.ask("d NOOP", b"* 0 RECENT")
+    there.ask("e FETCH 1 FLAGS", b"(FLAGS ())")
+
+
 PARENT = """
 import os, socket, sys
 bound = socket.create_server(("127.0.0.1", int(sys.argv[1])))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import pytest
 
 from app.bus import Bell, Topic
@@ -445,3 +448,34 @@ def test_the_mailbox_whose_tree_changed_is_rung(place):
         change()
         told = {bell.subject for bell in rung if bell.topic is Topic.STORAGE_TREE}
         assert told == ({inbox.mailbox_id} if is_told else set())
+
+
+# Recent (RFC 3501 §2.3.2)
+def test_what_is_recent_is_so_to_one(storage):
+    inbox = inbox_of(storage)
+    assert inbox.recent_from == 1
+    assert storage.claim_recent(inbox.id, 1) == 1  # there is nothing
+    for subject in ("one", "two"):
+        add(storage, inbox, subject)
+    before = storage.get_folder(inbox.id)
+    assert storage.claim_recent(inbox.id, 3) == 1
+    assert storage.claim_recent(inbox.id, 3) == 3
+    assert storage.claim_recent(inbox.id, 2) == 3  # somebody who was told less, later
+    after = storage.get_folder(inbox.id)
+    assert after == replace(before, recent_from=3)  # no MODSEQ, nothing else
+    with pytest.raises(NoSuchFolder):
+        storage.claim_recent(10**6, 3)
+
+
+def test_everybody_claims_at_once(place):
+    """As many as there are processes: every UID is claimed, by one."""
+    inbox = inbox_of(place.opened[0])
+    storages = [place.opened[0], place.open(), place.open()]
+
+    def claim(at: int) -> range:
+        uidnext = 2 + at % 20
+        return range(storages[at % 3].claim_recent(inbox.id, uidnext), uidnext)
+
+    with ThreadPoolExecutor(6) as threads:
+        claimed = [uid for found in threads.map(claim, range(60)) for uid in found]
+    assert sorted(claimed) == list(range(1, 21))

@@ -57,6 +57,7 @@ def test_files_to_each_and_back_byte_and_uid_exact(empty, files, tmp_path):
         assert list(target.verify()) == []
     last.rebuild()  # the journals say it all, too
     assert snapshot(last, with_modseq=False) == snapshot(first, with_modseq=False)
+    assert all(folder.recent_from == folder.uidnext for folder in last.folders("alice"))  # or else all mail were new
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
