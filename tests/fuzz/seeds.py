@@ -26,6 +26,8 @@ IMAP_SEEDS = (
     b'1-Jan-2026) HEADER X-A "" KEYWORD k YOUNGER 9 MODSEQ "/flags/\\\\seen" all 5 UID 1:*\r\n',
     b'd1 APPEND New (\\Seen) "24-Nov-2026 08:00:00 +0000" {8+}\r\nx: y\r\n\r\n {9+}\r\nto: a@b\r\n\r\nd2 APPEND x '
     b"UTF8 (~{8+}\r\nx: y\r\n\r\n)\r\nd3 REPLACE 4 INBOX {7+}\r\nrefused\r\nd4 NOOP\r\n",
+    b'd5 APPEND x CATENATE (URL "/INBOX;UIDVALIDITY=9/;UID=1/;SECTION=1.2/;PARTIAL=0.9" TEXT {3+}\r\nabc URL {2+}\r\n/x) '
+    b"(\\Seen) {1+}\r\ny CATENATE (UTF8 (~{1+}\r\nz))\r\nd6 UID REPLACE 4 x CATENATE (URL a)\r\nd7 UIDBATCHES 500 1:2\r\n",
     b'e1 LIST (SUBSCRIBED RECURSIVEMATCH) "" (INBOX "A/%" *) RETURN (CHILDREN STATUS (MESSAGES SIZE))\r\n'
     b'e2 LSUB "" *\r\ne3 SORT (REVERSE SIZE DISPLAYFROM) UTF-8 1:9\r\ne4 THREAD REFERENCES US-ASCII ALL\r\n',
     b'f1 IDLE\r\nDONE\r\nf2 AUTHENTICATE PLAIN\r\nAGIAYg==\r\nf3 AUTHENTICATE PLAIN AGIAYg==\r\nx\r\nf4 ID ("a" NIL)\r\n'
@@ -35,6 +37,7 @@ IMAP_WORDS = (
     b"a1 FETCH ", b"BODY[", b"]<0.5>", b"{5}\r\n", b"{5+}\r\n", b"~{3}\r\n", b"(", b")", b"NIL", b"\r\n", b"1:*", b"$",
     b"a APPEND x {4+}\r\nab\r\n", b"UID ", b"RETURN (", b"NOT ", b"OR ", b"HEADER ", b"1.1.1.1", b"\\", b"{99999999}\r\n",
     b"{0+}\r\n", b"UTF8 (", b"CHARSET KOI8-R ", b"QRESYNC", b"\n", b"\r", b"DONE\r\n", b"&-", b"%", b"REPLACE 1 ",
+    b"CATENATE (", b"URL ", b"TEXT {3+}\r\nabc ", b"/x/;UID=1", b"/;SECTION=", b"URL {7+}\r\n",
 )  # fmt: skip
 SASL_SEEDS = (
     b"PLAIN\n\0alice\0secret", b"PLAIN\nalice\0alice\0wrong", b"LOGIN\nalice\nsecret", b"LOGIN\n\xff\nx", b"CRAM-MD5\nx",
