@@ -34,6 +34,7 @@ def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -
     known = [change for change in changes.changed if change[0] < view.uidnext]
     new = [change for change in changes.changed if change[0] >= view.uidnext]
     gone = view.gone | set(changes.vanished)
+    recent = view.recent_uids()
     view.modseq, view.uidnext = changes.folder.highestmodseq, max(view.uidnext, changes.folder.uidnext)
     if expunges:
         yield from tell_leaving(view, gone)
@@ -43,6 +44,8 @@ def tell_news(account: Account, *, expunges: bool = True, own_modseq: int = 0) -
         view.with_new(uid for uid, _modseq, _flags in new)
         claim_recent(account, view, changes.folder)
         yield from exists_lines(account, view)
+    elif len(view.recent_uids()) < len(recent):
+        yield _recent_line(account, view)  # with EXPUNGE the size changes too (RFC 3501 §7.3.2)
     account.share_map(changes.folder)
     yield from tell_keywords(view, changes.folder)
     yield flag_lines(account, view, [change for change in known if change[1] != own_modseq])
@@ -74,8 +77,12 @@ def _tell_gone(account: Account, view: View, gone: frozenset[int] | set[int]) ->
 
 def exists_lines(account: Account, view: View) -> Iterator[bytes]:
     yield b"* %d EXISTS\r\n" % len(view.uids)
-    if not account.is_rev2:
-        yield b"* %d RECENT\r\n" % len(view.recent_uids())
+    yield _recent_line(account, view)
+
+
+def _recent_line(account: Account, view: View) -> bytes:
+    """Nothing in IMAP4rev2, which knows no such messages."""
+    return b"" if account.is_rev2 else b"* %d RECENT\r\n" % len(view.recent_uids())
 
 
 def claim_recent(account: Account, view: View, folder: StoredFolder) -> None:
