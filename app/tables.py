@@ -10,6 +10,7 @@ from app.mail_services import models as mail_services
 from app.messages import models as messages
 from app.mirror import models as mirror
 from app.outbox import models as outbox
+from app.people import models as people
 from app.search import models as search
 from app.users import models as users
 from app.vault import models as vault
@@ -25,6 +26,7 @@ __all__ = [
     "messages",
     "mirror",
     "outbox",
+    "people",
     "search",
     "users",
     "vault",

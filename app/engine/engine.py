@@ -26,6 +26,7 @@ from app.engine.times import EngineTimes
 from app.mail_services.awake import awake_sources
 from app.mirror import sweep as mirror_sweep
 from app.outbox import service as outbox
+from app.people.collect import collect as collect_people
 from app.runtime import Runtime
 
 log = logging.getLogger("satchel.engine")
@@ -184,6 +185,7 @@ class MailEngine:
             mirror_sweep.sweep(db, now, body_cache_mib=self.parts.config.body_cache_mib)
             outbox.cancel_orphans(db)
             outbox.forget_old(db, now)
+            collect_people(db, now, self._gap.turn)
 
     def end(self) -> None:
         """Close everything; whoever comes next finds the accounts free."""
