@@ -18,6 +18,7 @@ from app.mailbox import views as mailbox
 from app.messages import views as messages
 from app.notices import background
 from app.outbox import views as outbox_views
+from app.people import views as people
 from app.search import views as search
 from app.users import cli as users_cli
 from app.users import sessions, settings_views
@@ -52,7 +53,7 @@ def create_app(config: Config | None = None, *, parts: runtime.Runtime | None = 
         part.init_app(app)
     for activity in (health, shell, accounts, mailbox, users, settings_views, administration, messages, actions):
         activity.init_app(app)
-    for activity in (folders, search, compose_views, outbox_views, events):
+    for activity in (folders, search, people, compose_views, outbox_views, events):
         activity.init_app(app)
     for commands in (cli, doctor, users_cli, vault_cli, engine_cli, machines_cli):
         commands.init_app(app)

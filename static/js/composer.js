@@ -1,4 +1,5 @@
 // The composer: saves by itself, uploads, styled text, and the keys Ctrl+Enter, Ctrl+S, Esc.
+import { Completion } from "./completion.js";
 import { Files } from "./composer-files.js";
 import { Rich } from "./composer-rich.js";
 import { Saver } from "./composer-save.js";
@@ -27,6 +28,7 @@ const saver = new Saver(form, {
 });
 files = new Files(form, saver);
 if (form.dataset.html === "yes") rich.switch();
+for (const name of ["to", "cc", "bcc"]) new Completion(form.elements[name], form.dataset.people);
 
 // What was typed or chosen before this script had come counts as well.
 const typed = ["to", "cc", "bcc", "subject", "text"].map((name) => form.elements[name]);
