@@ -26,10 +26,6 @@ class Person(Base):
         back_populates="person", order_by="PersonAddress.position, PersonAddress.id", passive_deletes=True
     )
 
-    @property
-    def shown(self) -> str:
-        return self.name or self.addresses[0].address
-
 
 class PersonAddress(Base):
     """An address of somebody; each stands once among a user's people.  `weight` is of app.people.ranking."""

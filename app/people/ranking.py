@@ -8,7 +8,7 @@ import unicodedata
 from datetime import datetime
 
 HALF_LIFE_DAYS = 60
-WROTE_TO, GOT_FROM, KEPT = 4.0, 1.0, 0.5  # points: a message sent to or come from somebody; put into the address book
+WROTE_TO, GOT_FROM = 4.0, 1.0  # points of a message sent to, or come from, somebody
 MAX_WORDS = 12  # an address
 MAX_WORD_CHARS = 40
 MAX_TERMS = 5
@@ -52,8 +52,3 @@ def terms_of(query: str) -> tuple[str, ...]:
     pieces = [piece for word in AROUND.split(text) for piece in ([word] if "@" in word else SEPARATORS.split(word))]
     terms = dict.fromkeys(piece[:MAX_WORD_CHARS] for piece in pieces)
     return tuple(sorted(filter(None, terms), key=len, reverse=True))[:MAX_TERMS]
-
-
-def begins(words: tuple[str, ...], terms: tuple[str, ...]) -> bool:
-    """Whether each term is the beginning of one of the words."""
-    return all(any(word.startswith(term) for word in words) for term in terms)

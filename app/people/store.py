@@ -18,7 +18,6 @@ from app.people.ranking import fold, words_of
 
 MAX_ADDRESSES = 20_000  # a user
 TRIMMED_TO = 19_000
-MAX_OF_ONE = 20  # addresses of a person
 SORT_CHARS = 60
 ADDRESS = cast(sa.Table, PersonAddress.__table__)
 WORD = cast(sa.Table, PersonWord.__table__)
@@ -132,11 +131,9 @@ def remove_empty(db: Session, user_id: int, person_ids: Collection[int]) -> None
         db.execute(delete(Person).where(*empty), execution_options={"synchronize_session": False})
 
 
-def count(db: Session, user_id: int, *, in_book: bool | None = None) -> int:
-    """Addresses of a user, or of their address book alone."""
+def count(db: Session, user_id: int) -> int:
+    """Addresses of a user."""
     rows = select(func.count(PersonAddress.id)).where(PersonAddress.user_id == user_id)
-    if in_book is not None:
-        rows = rows.join(Person).where(Person.in_book == in_book)
     return db.scalar(rows) or 0
 
 
