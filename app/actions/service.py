@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.models import MailAccount
@@ -391,21 +391,3 @@ def _grouped(action: Action) -> list[tuple[list[int], frozenset[str], frozenset[
     for row_id, added, removed in changes_of(action):
         groups.setdefault((added, removed), []).append(row_id)
     return [(row_ids, added, removed) for (added, removed), row_ids in groups.items()]
-
-
-REFUSED = (  # asked by every page that shows a list
-    select(Action)
-    .where(Action.user_id == bindparam("user_id"), Action.state == ActionState.REFUSED, Action.noticed.is_(False))
-    .order_by(Action.id)
-)
-
-
-def refused_actions(db: Session, user_id: int) -> Sequence[Action]:
-    """What a server refused and the person has not been told yet."""
-    return db.scalars(REFUSED, {"user_id": user_id}).all()
-
-
-def mark_noticed(db: Session, user_id: int, action_ids: Collection[int]) -> None:
-    shown = update(Action).where(Action.user_id == user_id, Action.id.in_(action_ids))
-    db.execute(shown.values(noticed=True))
-    db.commit()

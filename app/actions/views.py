@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
 
-from app.actions import bulk, service
+from app.actions import bulk, refusals, service
 from app.actions.deeds import ONE_BY_ONE, Doer, find_deed
 from app.actions.models import BulkState
 from app.actions.words import bulk_words, done_words, folder_words, refused_words
@@ -123,10 +123,10 @@ def take_refusals() -> list[str]:
     """What servers refused, in words, for a page that shows it: each refusal once."""
     if not current_user.is_authenticated:
         return []
-    refused = service.refused_actions(g.db, current_user.id)
+    refused = refusals.refused_actions(g.db, current_user.id)
     words = list(dict.fromkeys(refused_words(g.db, action) for action in refused))  # bulk deeds are many actions
     if refused:
-        service.mark_noticed(g.db, current_user.id, [action.id for action in refused])
+        refusals.mark_noticed(g.db, current_user.id, [action.id for action in refused])
     return words
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select
 
-from app.actions import carry_out, service
+from app.actions import carry_out, refusals, service
 from app.actions.models import Action, ActionKind, ActionState
 from app.bus import Bell, Topic
 from app.errors import ActionRefused, BadInput, ConnectionLost, FolderMissing, NoSuchFolder, NoSuchMessage, NotFound
@@ -148,10 +148,10 @@ def test_a_refused_move_comes_back_with_the_servers_words(world, db):
     world.carry_out(Source(refuses=[ActionRefused("Folder is full")]))
     assert [(row.id, row.uid, row.flagged) for row in rows(db, world.inbox)] == [(message.id, first.uids[0], False)]
     assert [world.state(action) for action in (first, second)] == [ActionState.REFUSED] * 2
-    refused = service.refused_actions(db, world.user.id)
+    refused = refusals.refused_actions(db, world.user.id)
     assert [row.error for row in refused] == ["Folder is full"] * 2
-    service.mark_noticed(db, world.user.id, [row.id for row in refused])
-    assert service.refused_actions(db, world.user.id) == []
+    refusals.mark_noticed(db, world.user.id, [row.id for row in refused])
+    assert refusals.refused_actions(db, world.user.id) == []
 
 
 def test_refused_flags_go_back_to_what_they_were_but_later_ones_stay(world, db):
