@@ -72,7 +72,7 @@ class OpenConversation:
     """A conversation, oldest first; of its messages those in `opened` are shown whole, the others folded."""
 
     subject: str
-    rows: Sequence[ListRow]
+    rows: Sequence[ListRow | Message]
     opened: Mapping[int, OpenMessage]
 
 
@@ -82,9 +82,12 @@ def open_conversation(
     """The conversation `message_id` belongs to, with that message open.  Raises NoSuchMessage."""
     opened = open_message(parts, db, user, message_id, images=images, as_text=as_text)
     message = opened.message
-    rows = conversation_messages(db, message.account_id, message.conversation_id, folder_id=message.folder_id)
-    if all(row.id != message_id for row in rows):  # another copy of it stands in the conversation, or it lies in Trash
-        rows = [row for row in rows if row.message_id_hash != message.message_id_hash]
+    rows: Sequence[ListRow | Message] = conversation_messages(
+        db, message.account_id, message.conversation_id, folder_id=message.folder_id
+    )
+    if all(row.id != message_id for row in rows):  # another of that Message-ID stands in its place
+        others = [row for row in rows if row.message_id_hash != message.message_id_hash]
+        rows = sorted([*others, message], key=lambda row: (row.received_at, row.id))
     opened = replace(opened, verification=find_verification(parts, db, message))
     return OpenConversation(message.subject, rows, {message_id: opened})
 

@@ -291,6 +291,16 @@ def test_a_conversation_shows_the_others_folded(deliver: Deliver, alice: User, b
     assert "2 messages" in page
 
 
+def test_another_message_with_the_same_message_id_does_not_take_its_place(
+    deliver: Deliver, alice: User, browser_of: Browser
+) -> None:
+    first = deliver({"1": b"Thursday works"}, from_name="Tobias")
+    second = deliver({"1": b"Never mind Thursday"}, answers=first, message_id=first.message_id)
+    third = deliver({"1": b"What about Friday"}, answers=first)
+    for message, words in ((first, "Thursday works"), (second, "Never mind Thursday"), (third, "What about Friday")):
+        assert words in browser_of(alice).get(f"/mail/message/{message.id}").text
+
+
 def test_html_can_be_read_as_text(html_mail: Deliver, alice: User, browser_of: Browser) -> None:
     message = html_mail("<p>Hello <b>there</b></p>")
     page = browser_of(alice).get(f"/mail/message/{message.id}?format=text").text
