@@ -56,7 +56,10 @@ def best(user_id: int, terms: Sequence[str], limit: int) -> sa.Select[int]:
     found = select(WORD.c.address_id).where(_begins(WORD, user_id, first))
     for term in others:
         other = WORD.alias()
-        found = found.where(WORD.c.address_id.in_(select(other.c.address_id).where(_begins(other, user_id, term))))
+        # By the primary key, one address at a time: a count is no join, of which PostgreSQL
+        # would compare all with all while its statistics are old.
+        of_same = (other.c.address_id == WORD.c.address_id) & (other.c.word >= term) & (other.c.word < term + BEYOND)
+        found = found.where(select(sa.func.count()).select_from(other).where(of_same).scalar_subquery() > 0)
     return found.order_by(WORD.c.weight.desc(), WORD.c.address_id).limit(limit)
 
 
