@@ -44,6 +44,7 @@ from app.mail_services.modes import SWITCHES, Mode, Switches
 from app.mail_services.service import current_mode
 from app.messages import decode
 from app.messages.verification import Signature, Standing, Verification
+from app.mirror.envelope import shown_author
 from app.resolver import Answer, Outcome, Resolver
 from app.runtime import Runtime, runtime
 from app.runtime import build as build_runtime
@@ -237,6 +238,7 @@ __all__ = [
     "server_secret",
     "set_up_logs",
     "settings_side",
+    "shown_author",
     "tell_failure",
     "tell_ready",
     "text_of",

@@ -79,7 +79,7 @@ def read_envelope(header: bytes) -> Envelope:
     fields = split_fields(header)
     message_id = read_message_id(fields.get(b"message-id", b""))
     own = id_hash(message_id) if message_id else hash_octets(header)
-    author = first_mailbox(fields.get(b"from", b"") or fields.get(b"sender", b""))
+    author = _author(fields)
     return Envelope(
         subject=shown(fields.get(b"subject", b""))[:MAX_SUBJECT_CHARS],
         from_name=author.name,
@@ -91,6 +91,15 @@ def read_envelope(header: bytes) -> Envelope:
         links=links_of(own, _named_ids(fields)),
         header=kept(header),
     )
+
+
+def shown_author(header: bytes) -> str:
+    """The address a message is shown to be from; empty for none."""
+    return _author(split_fields(header)).address
+
+
+def _author(fields: Mapping[bytes, bytes]) -> Mailbox:
+    return first_mailbox(fields.get(b"from", b"") or fields.get(b"sender", b""))
 
 
 def split_fields(header: bytes) -> Mapping[bytes, bytes]:

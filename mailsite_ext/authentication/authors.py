@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
+from app.extension_api import shown_author
 from mailsite_ext.authentication.public_suffixes import registrable_domain
 from mailsite_ext.authentication.raw_message import RawField
 from mailsite_ext.errors import BadDomain
@@ -12,16 +13,23 @@ from mailsite_ext.protocol.address_lists import parse_addresses
 from mailsite_ext.protocol.smtp_address import canonical_domain
 
 MOST_LOOKED_AT = 8
+_AROUND = "\"'()[]<>,;:\\"
 
 
 def author_domains(fields: Iterable[RawField]) -> Iterator[str]:
     """As written, one for each address that has one, of every From field: a reader may be shown any of them.
 
-    Read as ENVELOPE is, so that what is judged is what is shown.
+    Read as ENVELOPE is and as the webmail does, so that what is judged is what is shown: they differ on what is not
+    well-formed (RFC 5322 §3.4), and the webmail takes Sender where From is empty.
     """
-    for field in fields:
-        if field.name == "from":
-            yield from (one.host.decode("utf-8", "replace") for one in parse_addresses(field.value) if one.host)
+    named = [field for field in fields if field.name in ("from", "sender")]
+    written = [one.host for field in named if field.name == "from" for one in parse_addresses(field.value) if one.host]
+    domains = [host.decode("utf-8", "replace") for host in written]
+    yield from domains
+    _, at, shown = shown_author(b"".join(field.octets for field in named)).rpartition("@")
+    shown = shown.strip(_AROUND)  # what was left of quotes and brackets without end makes a domain no other one
+    if at and shown and comparable_domain(shown) not in map(comparable_domain, domains[:MOST_LOOKED_AT]):
+        yield shown
 
 
 def author_organizations(fields: Iterable[RawField]) -> Collection[str]:

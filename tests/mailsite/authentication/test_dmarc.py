@@ -319,7 +319,13 @@ def test_what_was_asked_first_is_known_when_the_budget_is_spent():
         (b"From: friends: a@one.example, b@two.example;\r\n", ["one.example", "two.example"]),
         (b"From: undisclosed:;\r\n", []),
         (b"From: nobody\r\n", []),
-        (b"Sender: a@one.example\r\n", []),
+        (b"Sender: a@one.example\r\n", ["one.example"]),  # shown where there is no From
+        (b"From: a@one.example\r\nSender: b@two.example\r\n", ["one.example"]),
+        (b"From: <m@evil.example(a@bank.example\r\n", ["evil.example", "bank.example"]),
+        (b"From: <a@bank.example>:m@evil.example\r\n", ["evil.example", "bank.example"]),
+        (b"From: m@evil.example\r\n \"a@bank.example\"\r\n", ["evil.example", "bank.example"]),
+        (b"From: (a@bank.example\r\n", ["bank.example"]),
+        (b"From: @a@bank.example\r\n", ["a@bank.example", "bank.example"]),
         ("From: a@b\u00fccher.example\r\n".encode(), ["b\u00fccher.example"]),
     ],
 )  # fmt: skip
