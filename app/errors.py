@@ -7,6 +7,7 @@ MailError
 │   └── NoSuchMessage
 ├── NotAllowed                   signed in, but not for this
 ├── TooManyAttempts              throttled; says when to come back
+├── SignInBusy                   too many others wait for their passwords to be checked: this one was not looked at
 ├── BadInput                     what a person typed cannot be used; names the field
 ├── VaultError                   a seal that does not open
 │   └── NoSuchKey
@@ -70,6 +71,9 @@ class TooManyAttempts(MailError):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(f"{retry_after_s} s")
         self.retry_after_s = retry_after_s
+
+
+class SignInBusy(MailError): ...
 
 
 class BadInput(MailError):
@@ -153,6 +157,7 @@ HTTP_STATUS: dict[type[MailError], int] = {
     NotFound: 404,
     NotAllowed: 403,
     TooManyAttempts: 429,
+    SignInBusy: 503,
     BadInput: 422,
     LoginRefused: 422,
     ServerUnreachable: 502,

@@ -31,6 +31,7 @@ from app.errors import (
     NotFound,
     ProtocolError,
     ServerUnreachable,
+    SignInBusy,
     SubmissionDeferred,
     SubmissionRefused,
     TimedOut,
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
         remove_identity,
         save_identity,
     )
+    from app.doctor import Finding as DoctorFinding
     from app.engine.account_jobs import AccountJob
     from app.engine.desk import Desk
     from app.extension_host import Host
@@ -140,6 +142,7 @@ __all__ = [
     "Database",
     "Delta",
     "Desk",
+    "DoctorFinding",
     "Entry",
     "Envelope",
     "Expunge",
@@ -181,6 +184,7 @@ __all__ = [
     "ServerUnreachable",
     "ServiceKind",
     "SettingsSection",
+    "SignInBusy",
     "Signature",
     "SourceAction",
     "Standing",
@@ -251,6 +255,7 @@ _LOADED_LATER = {
     "Auth": "app.accounts.models:Auth",
     "Bounds": "app.accounts.fetch:Bounds",
     "Desk": "app.engine.desk:Desk",
+    "DoctorFinding": "app.doctor:Finding",
     "Entry": "app.web.sections:Entry",
     "Envelope": "app.outbox.submitter:Envelope",
     "GuardPolicy": "app.accounts.addresses:GuardPolicy",

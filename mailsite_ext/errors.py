@@ -64,7 +64,7 @@ MailError
 ├── KeyAlreadyComing             a DKIM key waits to be published: one at a time
 ├── SigningKeyInUse              it signs: another must first
 ├── CannotBind                   a port of this machine cannot be had, and what to do
-└── (ConnectionLost, TooManyAttempts, LoginRefused of app.errors)
+└── (ConnectionLost, TooManyAttempts, SignInBusy, LoginRefused of app.errors)
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.extension_api import LoginRefused, MailError, NoSuchFolder, TimedOut, TooManyAttempts
+from app.extension_api import LoginRefused, MailError, NoSuchFolder, SignInBusy, TimedOut, TooManyAttempts
 from mailsite_ext.errors import (
     AddressNeedsUtf8,
     AddressTooLong,
@@ -114,6 +114,10 @@ REPLIES: dict[type[MailError], Wire] = {
     AuthenticationRequired: Wire(Reply(530, "5.7.0 sign in first"), "NO [AUTHORIZATIONFAILED] sign in first"),
     LoginRefused: Wire(Reply(535, "5.7.8 wrong name or password"), "NO [AUTHENTICATIONFAILED] wrong name or password"),
     SignedOut: Wire(Reply(421, "4.7.0 signed out: closed, or another password"), "BYE signed out"),
+    SignInBusy: Wire(
+        Reply(454, "4.7.0 too many sign in at this moment, try again in a minute"),
+        "NO [UNAVAILABLE] too many sign in at this moment, try again in a minute",
+    ),
     TooManyAttempts: Wire(Reply(421, "4.7.0 too many attempts to sign in, try later"), "NO [LIMIT] try later"),
     TooManyRecipients: Wire(Reply(452, "4.5.3 too many recipients"), "NO [LIMIT] too many recipients"),
     MailLoop: Wire(Reply(554, "5.4.6 the message goes in circles"), "NO [CANNOT] the message goes in circles"),

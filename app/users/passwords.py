@@ -10,27 +10,29 @@ from contextlib import contextmanager
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from app.errors import TooManyAttempts
+from app.errors import SignInBusy
 
 SHORTEST = 12
 LONGEST = 200
 AT_ONCE = 2  # each takes 64 MiB and all of a core
+WAITING = 16  # others are told at once that it is busy, and keep no thread
 LONGEST_WAIT_S = 10
 
 hasher = PasswordHasher()
 _slots = threading.BoundedSemaphore(AT_ONCE)
+_places = threading.BoundedSemaphore(AT_ONCE + WAITING)
 _nobody: list[str] = []
 """The hash of a password nobody has, made with the first check; unknown names are held against it."""
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash to store.  Raises TooManyAttempts while too many others wait."""
+    """The argon2id hash to store.  Raises SignInBusy while too many others wait."""
     with _slot():
         return hasher.hash(_canonical(password))
 
 
 def check_password(stored: str | None, password: str) -> bool:
-    """Is it the password?  Takes the same time for None, the hash of nobody.  Raises TooManyAttempts as above."""
+    """Is it the password?  Takes the same time for None, the hash of nobody.  Raises SignInBusy as above."""
     with _slot():
         return _verify(stored or _hash_of_nobody(), password) and stored is not None
 
@@ -55,9 +57,15 @@ def _canonical(password: str) -> str:
 
 @contextmanager
 def _slot() -> Iterator[None]:
-    if not _slots.acquire(timeout=LONGEST_WAIT_S):
-        raise TooManyAttempts(LONGEST_WAIT_S)
+    with _held(_places, wait_s=0), _held(_slots, wait_s=LONGEST_WAIT_S):
+        yield
+
+
+@contextmanager
+def _held(places: threading.Semaphore, wait_s: float) -> Iterator[None]:
+    if not places.acquire(timeout=wait_s):
+        raise SignInBusy
     try:
         yield
     finally:
-        _slots.release()
+        places.release()

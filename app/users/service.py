@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db import row_count
-from app.errors import BadInput, LoginRefused, NotFound, TooManyAttempts
+from app.errors import BadInput, LoginRefused, NotFound, SignInBusy, TooManyAttempts
 from app.mail_services.models import RegistrationPolicy
 from app.mail_services.modes import Mode
 from app.mail_services.service import load_settings
@@ -53,8 +53,8 @@ def find_user(db: Session, email: str) -> User | None:
 def check_sign_in(db: Session, email: str, password: str, browser: Browser, now: datetime) -> User:
     """Whoever this name and password belong to.
 
-    Raises TooManyAttempts; LoginRefused with no detail when the two do not match (an unknown name takes as long and
-    looks the same), and with the reason, told only to who knows the password, when the account is not open.
+    Raises TooManyAttempts; SignInBusy; LoginRefused with no detail when the two do not match (an unknown name takes as
+    long and looks the same), and with the reason, told only to who knows the password, when the account is not open.
     """
     with _recorded(db, email, browser, now):
         return _check_sign_in(db, email, password, browser, now)
@@ -76,7 +76,7 @@ def _check_sign_in(db: Session, email: str, password: str, browser: Browser, now
     user = find_user(db, email)
     stored = user.password_hash if user else None
     db.rollback()  # no transaction waits for argon2
-    if not passwords.check_password(stored, password) or user is None:
+    if not _is_password(db, stored, password, attempt) or user is None:
         raise LoginRefused
     if user.state != UserState.ACTIVE:
         raise LoginRefused(user.state)
@@ -85,6 +85,15 @@ def _check_sign_in(db: Session, email: str, password: str, browser: Browser, now
     else:
         throttle.forget(db, attempt)  # guesses at the code still count
     return user
+
+
+def _is_password(db: Session, stored: str | None, password: str, attempt: Sequence[int]) -> bool:
+    """Who waited in vain for their turn made no attempt.  Raises SignInBusy.  May commit."""
+    try:
+        return passwords.check_password(stored, password)
+    except SignInBusy:
+        throttle.forget(db, attempt)
+        raise
 
 
 def check_code(db: Session, vault: Vault, user: User, code: str, browser: Browser, now: datetime) -> None:
@@ -152,9 +161,12 @@ def end_all_sessions(db: Session, user_id: int) -> None:
 
 
 def require_password(db: Session, user: User, password: str, browser: Browser, now: datetime) -> None:
-    """Before something that a borrowed browser must not do.  Raises TooManyAttempts, or BadInput on `current`."""
+    """Before something that a borrowed browser must not do.
+
+    Raises TooManyAttempts, SignInBusy, and BadInput on `current`.
+    """
     attempt = throttle.count_attempt(db, throttle.sign_in_limits(user.email, browser.address), now)
-    if not passwords.check_password(user.password_hash, password):
+    if not _is_password(db, user.password_hash, password, attempt):
         raise BadInput("current", "")
     throttle.forget(db, attempt)
 

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from app.errors import BadInput, TooManyAttempts, VaultError
+from app.errors import BadInput, SignInBusy, TooManyAttempts, VaultError
 from app.extensions import registry
 from app.mail_services.gate import switches_of_request
 from app.runtime import runtime
@@ -20,7 +20,7 @@ from app.users import service, totp
 from app.users.browsers import browser_name
 from app.users.forms import ChangePasswordForm, PreferencesForm, ProfileForm, SecondFactorForm, TurnOffForm
 from app.users.sessions import ask_to_sign_in, hash_token
-from app.users.views import browser, start_browser, wait_words
+from app.users.views import browser, busy_words, start_browser, wait_words
 from app.web.forms import text_of
 from app.web.sections import Entry, Section
 
@@ -129,6 +129,8 @@ def _knows_password(form: ChangePasswordForm | SecondFactorForm | TurnOffForm) -
         form.current.errors = [_("That is not your current password.")]
     except TooManyAttempts as error:
         form.current.errors = [wait_words(error)]
+    except SignInBusy:
+        form.current.errors = [busy_words()]
     return not form.current.errors
 
 

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from app.bus import Bell, Topic
-from app.errors import BadInput, LoginRefused, TooManyAttempts
+from app.errors import BadInput, LoginRefused, SignInBusy, TooManyAttempts
 from app.extensions import why_no_hosting
 from app.mail_services.gate import open_modes
 from app.mail_services.models import RegistrationPolicy
@@ -65,7 +65,7 @@ def sign_in() -> ResponseReturnValue:
     now = runtime().clock.now()
     try:
         user = service.check_sign_in(g.db, text_of(form.email), text_of(form.password), browser(), now)
-    except (LoginRefused, TooManyAttempts) as error:
+    except (LoginRefused, SignInBusy, TooManyAttempts) as error:
         return _refuse(form, error)
     if user.sealed_totp is None:
         return _enter(user, stay=form.stay.data, target=text_of(form.next))
@@ -83,11 +83,14 @@ def _sign_in_page(form: SignInForm, status: int) -> ResponseReturnValue:
     ), status
 
 
-def _refuse(form: SignInForm, error: LoginRefused | TooManyAttempts) -> ResponseReturnValue:
+def _refuse(form: SignInForm, error: LoginRefused | SignInBusy | TooManyAttempts) -> ResponseReturnValue:
     """The page again: the name stays, the password does not."""
     if isinstance(error, TooManyAttempts):
         flash(wait_words(error), "warn")
         return _sign_in_page(form, 429)
+    if isinstance(error, SignInBusy):
+        flash(busy_words(), "warn")
+        return _sign_in_page(form, 503)
     form.password.errors = [_refusal(error.detail)]
     return _sign_in_page(form, 422)
 
@@ -96,6 +99,10 @@ def wait_words(error: TooManyAttempts) -> str:
     minutes = -(-error.retry_after_s // 60)
     words: str = _("Too many attempts. Try again in %(minutes)d min.", minutes=minutes)
     return words
+
+
+def busy_words() -> str:
+    return str(_("Too many people sign in at this moment. Try again in a minute."))
 
 
 def _refusal(state: str) -> str:

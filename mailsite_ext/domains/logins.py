@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,6 +19,7 @@ from app.extension_api import (
     AttemptLimit,
     LoginRefused,
     Runtime,
+    SignInBusy,
     TooManyAttempts,
     User,
     UserState,
@@ -88,7 +89,8 @@ class Logins:
     def check_password(self, login: str, password: str, peer: str) -> Hosted:
         """The mailbox that `password`, sent whole (PLAIN, LOGIN), opens.  `peer`: the client's IP address.
 
-        Raises LoginRefused, and TooManyAttempts after as many as Limits.bad_logins.
+        Raises LoginRefused, TooManyAttempts after as many as Limits.bad_logins, and SignInBusy, which is no attempt
+        (RFC 4954 §4, RFC 5530 §3).
         """
         opening = self._look_up(login, peer)
         with self._recorded(opening, login, peer):
@@ -167,12 +169,20 @@ class Logins:
         limits = self._attempt_limits(opening, login, peer)
         with self._parts.public.session() as db:
             attempt = count_attempt(db, limits, self._parts.clock.now())
-        if not _in_turn(stored, password) or stored is None:
+        try:
+            is_right = _in_turn(stored, password)
+        except SignInBusy:
+            self._forget(attempt)
+            raise
+        if not is_right or stored is None:
             return None
-        with self._parts.public.session() as db:
-            forget_attempt(db, attempt)
+        self._forget(attempt)
         self._remember(proof)
         return _name_of_hash(stored)
+
+    def _forget(self, attempt: Sequence[int]) -> None:
+        with self._parts.public.session() as db:
+            forget_attempt(db, attempt)
 
     def _remember(self, proof: bytes) -> None:
         """Argon2 said yes: the next connections of the same client need not ask again.  A new hash, a new proof."""
@@ -251,9 +261,9 @@ def _name_of_hash(stored: str) -> str:
 
 
 def _in_turn(stored: str | None, password: str) -> bool:
-    """Is it the login password?  As slow for nobody's.  Raises TooManyAttempts while too many others wait."""
+    """Is it the login password?  As slow for nobody's.  Raises SignInBusy while too many others wait."""
     if not _argon2_turn.acquire(timeout=LONGEST_WAIT_S):
-        raise TooManyAttempts(LONGEST_WAIT_S)
+        raise SignInBusy
     try:
         return check_login_password(stored, password)
     finally:

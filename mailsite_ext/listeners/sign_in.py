@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from app.extension_api import LoginRefused, MailError
+from app.extension_api import LoginRefused, MailError, SignInBusy
 from mailsite_ext.domains.directory import Hosted
 from mailsite_ext.domains.scram import Keys, Verifier
 from mailsite_ext.protocol.sasl import Challenge, CheckPassword, Exchange, FindVerifier, SignedIn, begin
@@ -19,10 +21,12 @@ log = logging.getLogger(__name__)
 
 _threads = ThreadPoolExecutor(4, "sign-in")
 """Its own: whoever waits for argon2 keeps no lookup of a recipient waiting."""
+_places = threading.BoundedSemaphore(64)
+"""For who waits with a password to be checked: one in a second or less; who finds none is told at once."""
 
 
 class KnowsLogins(Protocol):
-    """mailsite_ext.domains.logins.Logins; each may block, and raises LoginRefused or TooManyAttempts."""
+    """mailsite_ext.domains.logins.Logins; each may block, and raises LoginRefused, TooManyAttempts or SignInBusy."""
 
     def check_password(self, login: str, password: str, peer: str) -> Hosted: ...
 
@@ -31,6 +35,17 @@ class KnowsLogins(Protocol):
     def finish_scram(self, login: str, keys: Keys | None, peer: str) -> Hosted: ...
 
     def still_opens(self, hosted: Hosted) -> bool: ...
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    """Raises SignInBusy."""
+    if not _places.acquire(blocking=False):
+        raise SignInBusy
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 class SignIn:
@@ -52,7 +67,7 @@ class SignIn:
         return await self.step(initial)
 
     async def step(self, response: bytes) -> bytes | Hosted:
-        """Raises LoginRefused (counted by the directory), TooManyAttempts, BadSasl."""
+        """Raises LoginRefused (counted by the directory), TooManyAttempts, SignInBusy, BadSasl."""
         given: bytes | bool | Verifier = response
         try:
             while True:
@@ -70,7 +85,8 @@ class SignIn:
     async def _look_up(self, wanted: CheckPassword | FindVerifier) -> bool | Verifier:
         if isinstance(wanted, CheckPassword):
             login, password = wanted.login, wanted.password
-            self._hosted = await self._ask(lambda: self._logins.check_password(login, password, self._peer))
+            with _place():
+                self._hosted = await self._ask(lambda: self._logins.check_password(login, password, self._peer))
             return True
         self._scram_login = login = wanted.login
         return await self._ask(lambda: self._logins.find_verifier(login, self._peer))

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import func, select
 
-from app.errors import LoginRefused, TooManyAttempts
+from app.errors import LoginRefused, SignInBusy, TooManyAttempts
 from app.users import passwords
 from app.users.failures import Way
 from app.users.models import LoginFailure, SignInFailure, UserState
@@ -245,6 +245,18 @@ def test_right_passwords_are_not_counted(db, logins, password):
         logins.check_password("alice", password, PEER)
         logins.check_password("alice", LOGIN_PASSWORD, PEER)
     assert db.scalar(select(func.count()).select_from(LoginFailure)) == 0
+
+
+@pytest.mark.parametrize("given", [LOGIN_PASSWORD, "wrong"])
+def test_whoever_waited_in_vain_for_argon2_made_no_attempt(db, logins, mailbox, monkeypatch, cheap_argon2, given):
+    monkeypatch.setattr(module, "LONGEST_WAIT_S", 0.01)
+    with module._argon2_turn:
+        for _ in range(Limits().bad_logins + 1):
+            with pytest.raises(SignInBusy):
+                logins.check_password("alice", given, PEER)
+    assert cheap_argon2 == []
+    assert [db.scalar(select(func.count()).select_from(table)) for table in (LoginFailure, SignInFailure)] == [0, 0]
+    assert logins.check_password("alice", LOGIN_PASSWORD, PEER).name == "alice"
 
 
 @pytest.mark.parametrize(

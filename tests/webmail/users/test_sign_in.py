@@ -1,12 +1,14 @@
 """Signing in and out: who gets in, what others learn, how guessing is slowed."""
 
+import threading
+
 import pyotp
 import pytest
 from sqlalchemy import func, select
 
-from app.errors import LoginRefused, TooManyAttempts
+from app.errors import LoginRefused, SignInBusy
 from app.users import passwords, service
-from app.users.models import LoginFailure, UserSession, UserState
+from app.users.models import LoginFailure, SignInFailure, UserSession, UserState
 from app.users.views import safe_next
 
 from .conftest import PASSWORD
@@ -218,12 +220,24 @@ def test_a_strange_code_is_only_wrong(secret, sign_in, anonymous):
     assert anonymous.post("/sign-in/code", data={"code": "１２３４５６"}).status_code == 422
 
 
+def test_who_waits_in_vain_for_their_turn_made_no_attempt(anna, sign_in, db, monkeypatch):
+    monkeypatch.setattr(passwords, "_places", threading.BoundedSemaphore(1))
+    with passwords._places:
+        for password in ["wrong"] * 11 + [PASSWORD]:
+            answer = sign_in(password=password)
+            assert answer.status_code == 503
+            assert "Too many people sign in at this moment." in answer.text
+    db.rollback()
+    assert [db.scalar(select(func.count()).select_from(table)) for table in (LoginFailure, SignInFailure)] == [0, 0]
+    assert sign_in().status_code == 303
+
+
 def test_only_a_few_hash_at_once(monkeypatch):
     monkeypatch.setattr(passwords, "LONGEST_WAIT_S", 0.01)
     for _ in range(passwords.AT_ONCE):
         passwords._slots.acquire()
     try:
-        with pytest.raises(TooManyAttempts):
+        with pytest.raises(SignInBusy):
             passwords.check_password(None, PASSWORD)
     finally:
         for _ in range(passwords.AT_ONCE):
