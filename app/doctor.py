@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from app import migrate
 from app.db import Database
 from app.engine.queries import engine_is_alive
 from app.errors import MailError
+from app.extensions import registry
 from app.mail_services.modes import SWITCHES
 from app.mail_services.service import current_mode
 from app.runtime import Runtime, runtime
@@ -34,9 +35,13 @@ class Finding:
     words: str = ""
 
 
-def findings(parts: Runtime) -> Iterator[Finding]:
-    """Everything worth checking, in the order in which faults explain each other."""
-    for check in (work_directory, databases, private_file, keys, people, front_end, address, engine):
+Check = Callable[[Runtime], Iterator[Finding]]
+
+
+def findings(parts: Runtime, more: Sequence[Check] = ()) -> Iterator[Finding]:
+    """Everything worth checking, in the order in which faults explain each other; `more`: of extensions."""
+    own = (work_directory, databases, private_file, keys, people, front_end, address, engine)
+    for check in (*own, *more):
         try:
             yield from check(parts)
         except (MailError, sa.exc.SQLAlchemyError, OSError) as error:
@@ -108,7 +113,7 @@ def engine(parts: Runtime) -> Iterator[Finding]:
 @with_appcontext
 def doctor_command() -> None:
     """Check this installation; exit status 1 if something needs mending."""
-    found = list(findings(runtime()))
+    found = list(findings(runtime(), registry().checks))
     for finding in found:
         click.echo(
             f"{'  ok ' if finding.is_right else 'MEND '} {finding.what}{': ' if finding.words else ''}{finding.words}"

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app import extensions
 from app.accounts.models import MailAccount
 from app.db import Base
+from app.doctor import Check
 from app.engine.account_jobs import JOBS, AccountJob
 from app.engine.sources import OPENERS, OpenSource
 from app.machines.kinds import ServiceKind
@@ -49,6 +50,10 @@ class Host:
     def add_command(self, command: Command) -> None:
         """A command, or a group of them, of `flask`."""
         self.flask.cli.add_command(command)
+
+    def add_check(self, check: Check) -> None:
+        """Something that `flask doctor` looks at too."""
+        self.registry.checks.append(check)
 
     def add_migrations(self, branch: str) -> None:
         """Revisions in migrations/versions/<branch>, for tables named <branch>_… in the public database."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flask import Flask, current_app
 from flask_babel import gettext as _
@@ -14,6 +15,9 @@ from app.errors import ConfigError
 from app.machines.kinds import ENGINE, ServiceKind
 from app.web.sections import Entry
 from app.web.settings_section import SettingsSection
+
+if TYPE_CHECKING:
+    from app.doctor import Check
 
 MAILSITE = "mailsite_ext"
 KEY = "satchel.extensions"
@@ -30,6 +34,7 @@ class Registry:
     settings_sections: list[Callable[[], SettingsSection]] = field(default_factory=list)
     admin_entries: list[Callable[[], Entry | None]] = field(default_factory=list)
     settings_entries: list[Callable[[], Entry | None]] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
     outbox_panels: list[Callable[[], Markup]] = field(default_factory=list)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from flask.cli import AppGroup
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from app.extension_api import Host, ServiceKind, Switches
+from app.extension_api import SWITCHES, DoctorFinding, Host, Runtime, ServiceKind, Switches, current_mode
+from mailsite_ext.limits import Limits
+from mailsite_ext.listeners.open_files import find_shortage
 from mailsite_ext.settings.fingerprint import delivery_fingerprint, imap_fingerprint, setting_title, smtp_fingerprint
 from mailsite_ext.settings.service import load_settings
 from mailsite_ext.storage.cli import COMMANDS
@@ -58,10 +60,19 @@ DELIVERY_SERVICE = ServiceKind(
 )
 
 
+def open_files(parts: Runtime) -> Iterator[DoctorFinding]:
+    """Of listeners that are started as this command was."""
+    with parts.public.session() as db:
+        is_hosting = SWITCHES[current_mode(db)].hosting
+    shortage = find_shortage(Limits()) if is_hosting else ""
+    yield DoctorFinding("Open files of the mail listeners", not shortage, shortage)
+
+
 def register_commands(host: Host) -> None:
     for command in COMMANDS:
         commands.add_command(command)
     host.add_command(commands)
+    host.add_check(open_files)
     host.add_service(SMTP_SERVICE)
     host.add_service(IMAP_SERVICE)
     host.add_service(DELIVERY_SERVICE)

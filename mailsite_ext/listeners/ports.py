@@ -11,7 +11,7 @@ from pathlib import Path
 from mailsite_ext.errors import CannotBind
 from mailsite_ext.listeners.port_locks import entering
 
-BACKLOG = 1_024
+BACKLOG = 4_096  # the kernel takes what net.core.somaxconn allows; who finds the queue full may wait without a word
 FIRST_INHERITED = 3  # sd_listen_fds(3)
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 

@@ -25,6 +25,7 @@ from mailsite_ext.imap.folder_maps import FolderMaps
 from mailsite_ext.limits import Limits
 from mailsite_ext.listeners import imap, ports
 from mailsite_ext.listeners.exchange_log import ExchangeLog
+from mailsite_ext.listeners.open_files import find_shortage, limits_here
 from mailsite_ext.listeners.peers import TOO_MANY, Peers
 from mailsite_ext.listeners.serve import Handler, Server
 from mailsite_ext.listeners.tls import CertificateFiles
@@ -64,10 +65,7 @@ class Process:
     settings: Settings
     certificate: Certificate
     storage: Storage
-
-    @property
-    def limits(self) -> Limits:
-        return Limits(connections_per_address=self.parts.config.mail_connections_per_address)
+    limits: Limits
 
     @property
     def host(self) -> str:
@@ -175,7 +173,7 @@ def run(parts: Runtime, roles: frozenset[ListenerRole]) -> None:
     """Listen on the ports of `roles` until SIGTERM.  Raises CannotBind, which the agent was told of too."""
     with parts.public.session() as db:
         settings = load_settings(db)
-    certificate = load_certificate(parts.config, parts.clock.now())
+    certificate, limits = load_certificate(parts.config, parts.clock.now()), _limits(parts.config)
     try:
         _require_usable(certificate)
         specs = [spec for spec in _wanted(parts.config, settings, certificate) if spec.roles & roles]
@@ -185,12 +183,20 @@ def run(parts: Runtime, roles: frozenset[ListenerRole]) -> None:
         tell_failure(error.detail)
         raise
     make_mailboxes(parts)
-    process = Process(parts, settings, certificate, storage)
+    process = Process(parts, settings, certificate, storage, limits)
     sweep(process.spool_folder)
     try:
         asyncio.run(_listen(process, bound, is_imap=bool(roles & IMAP)))
     finally:
         storage.close()
+
+
+def _limits(config: Config) -> Limits:
+    """Says in the log what this process is not allowed."""
+    limits = Limits(connections_per_address=config.mail_connections_per_address)
+    if shortage := find_shortage(limits):
+        log.warning(shortage)
+    return limits_here(limits)
 
 
 @contextmanager

@@ -19,12 +19,14 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from ipaddress import ip_address
 from socket import socket
 
 from app.extension_api import ConnectionLost, MailError, TimedOut
 from mailsite_ext.errors import Stopping, TooMuchBeforeLogin
 from mailsite_ext.limits import Limits
+from mailsite_ext.listeners.accepting import Acceptor, turn_away
 from mailsite_ext.listeners.peers import Peers
 from mailsite_ext.listeners.tls import TlsLayer
 
@@ -60,19 +62,39 @@ class Server:
         self.tls = tls
         self.is_stopping = False
         self.connections: set[Connection] = set()
-        self._listening: list[asyncio.Server] = []
+        self._acceptors: list[Acceptor] = []
+        self._beginning: set[asyncio.Task[object]] = set()
 
     async def listen(self, sockets: Sequence[socket], *, implicit_tls: bool) -> None:
-        loop = asyncio.get_running_loop()
-        for each in sockets:
-            made = await loop.create_server(lambda: Connection(self, implicit_tls=implicit_tls), sock=each)
-            self._listening.append(made)
+        refusal = b"" if implicit_tls else self.too_many
+        take = partial(self._take, implicit_tls=implicit_tls, refusal=refusal)
+        self._acceptors += [Acceptor(each, take, refusal) for each in sockets]
+
+    def _take(self, accepted: socket, address: str, *, implicit_tls: bool, refusal: bytes) -> None:
+        """Who is turned away costs a row looked up, and no more: a burst of thousands is over in a moment."""
+        peer = plain_address(address)
+        if not self.peers.admit(peer):
+            turn_away(accepted, refusal)
+            return
+        beginning = asyncio.create_task(self._begin(accepted, peer, implicit_tls=implicit_tls))
+        self._beginning.add(beginning)
+        beginning.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, accepted: socket, peer: str, *, implicit_tls: bool) -> None:
+        connection = Connection(self, peer, implicit_tls=implicit_tls)
+        self.connections.add(connection)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted)
+        except BaseException:
+            accepted.close()
+            connection.connection_lost(None)
+            raise
 
     async def stop(self) -> None:
         """Take no more connections, end the idle ones, give the others `stop_grace_s` for what is under way."""
         self.is_stopping = True
-        for listening in self._listening:
-            listening.close()
+        while self._acceptors:
+            self._acceptors.pop().close()
         for connection in list(self.connections):
             connection.stop_if_idle()
         tasks = [connection.task for connection in self.connections if connection.task]
@@ -87,9 +109,9 @@ class Server:
 class Connection(asyncio.BufferedProtocol):
     """One peer.  Until `welcome` it is a stranger: `before_login_s` and `before_login_octets` are all it has."""
 
-    def __init__(self, server: Server, *, implicit_tls: bool) -> None:
-        self.peer = ""
-        self.is_from_loopback = False
+    def __init__(self, server: Server, peer: str, *, implicit_tls: bool) -> None:
+        self.peer = peer
+        self.is_from_loopback = ip_address(peer).is_loopback
         self.is_busy = False  # in the middle of something that a stop waits for
         self.idle_s = server.limits.before_login_s
         self.task: asyncio.Task[None] | None = None
@@ -296,22 +318,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream's is a Transport
-        address = transport.get_extra_info("peername")
-        self.peer = plain_address(address[0]) if address else ""
-        if not self.peer or not self._server.peers.admit(self.peer):
-            self._turn_away()
-            return
-        self.is_from_loopback = ip_address(self.peer).is_loopback
         self._transport_now.set_write_buffer_limits(high=UNSENT_OCTETS)
-        self._server.connections.add(self)
         self._stranger_until = self._loop.time() + self._server.limits.before_login_s
         self.task = self._loop.create_task(self._serve())
-
-    def _turn_away(self) -> None:
-        if not self._implicit_tls:
-            self._transport_now.write(self._server.too_many)
-        self._transport_now.close()
-        self.peer = ""
 
     async def _serve(self) -> None:
         try:

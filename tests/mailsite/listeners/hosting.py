@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.extension_api import LoginRefused, MailError, TooManyAttempts
+from app.extension_api import LoginRefused, MailError, SignInBusy, TooManyAttempts
 from mailsite_ext.delivery.inbound import Inbound, Outbound
 from mailsite_ext.domains.directory import Hosted, Recipient
 from mailsite_ext.domains.scram import Keys, Verifier, decoy, derive
@@ -109,6 +109,8 @@ class People:
     def check_password(self, login: str, password: str, peer: str) -> Hosted:
         if self.failures >= 10:
             raise TooManyAttempts(900)
+        if password == "busy":
+            raise SignInBusy
         if self.passwords.get(login) != password:
             self.failures += 1
             raise LoginRefused

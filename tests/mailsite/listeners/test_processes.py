@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from mailsite_ext.listeners.open_files import FILES_PER_CONNECTION, OTHER_FILES
 from tests.mailsite.listeners.real import CONNECTIONS
 
 SOON_S = 1.0
@@ -65,6 +66,17 @@ def test_a_message_is_recent_in_one_process(installation, two, connect):
     here.ask("d FETCH 1 FLAGS", b"(FLAGS (\\Recent))")
     there.ask("d NOOP", b"* 0 RECENT")
     there.ask("e FETCH 1 FLAGS", b"(FLAGS ())")
+
+
+FILES = 560
+
+
+def test_where_few_files_may_be_open_there_are_fewer_connections(installation, connect):
+    port, room = installation.settings.imap_port, (FILES - OTHER_FILES) // FILES_PER_CONNECTION
+    limited = ("sh", "-c", f'ulimit -n {FILES}; exec "$0" -m mailsite_ext.listeners imap', sys.executable)
+    with installation.running("imap", *limited):
+        said = [connect(port, f"127.0.1.{1 + n}").said[:5] for n in range(room + 100)]
+        assert said == [b"* OK "] * room + [b"* BYE"] * 100
 
 
 PARENT = """
