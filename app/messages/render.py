@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from app.messages import decode, plain_text, sanitise
@@ -20,6 +20,9 @@ MAX_TEXT_OCTETS = 2_000_000
 """A longer text part is not shown but can be saved."""
 MAX_SHOWN_TEXTS = 30
 MAX_PLAIN_CHARS = 500_000
+MOST_OF_NOTHING = 2_000
+VISIBLE = re.compile(r"<(?:img|hr|table)\b|&(?!nbsp;)", re.IGNORECASE)
+TAG = re.compile(r"<[^<>]*>|&nbsp;")
 META_CHARSET = re.compile(rb"<meta\b[^>]{0,200}\bcharset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 
 
@@ -76,9 +79,15 @@ def render(
     if as_text or not any(part.subtype == "html" for part in shown):
         return _plain_body(root, texts, words, notices, has_html)
     try:
-        return _html_body(root, texts, references, words, notices)
+        body = _html_body(root, texts, references, words, notices)
     except TooComplex:
         return _plain_body(root, texts, words, notices | {Notice.SHOWN_AS_TEXT}, has_html)
+    return replace(body, html="", sheet="", is_plain=True) if _is_blank(body.html) else body
+
+
+def _is_blank(safe: str) -> bool:
+    """Sanitised HTML without words or anything else to see: the page says so, as an empty frame would not."""
+    return len(safe) <= MOST_OF_NOTHING and not VISIBLE.search(safe) and not TAG.sub("", safe).strip("\xa0 \t\r\n")
 
 
 def text_of(part: Part, octets: bytes) -> str:

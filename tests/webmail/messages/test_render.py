@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from app.messages.parse import parse
-from app.messages.parts import new_part
-from app.messages.render import MAX_PLAIN_CHARS, MAX_TEXT_OCTETS, Body, Notice, render, wanted_sections
+from app.messages.parts import new_part, walk
+from app.messages.render import MAX_PLAIN_CHARS, MAX_TEXT_OCTETS, Body, Notice, render, text_of, wanted_sections
 from app.messages.sanitise import References, Words
+from app.messages.text_view import html_to_text
 from tests.webmail.messages.static_check import faults_of
 
 REFERENCES = References(part_url=lambda cid: f"/mail/message/1/part/{len(cid)}")
@@ -49,6 +50,24 @@ def test_html_is_preferred_and_plain_is_there_to_choose() -> None:
 def test_html_alone_becomes_text_where_text_is_wanted() -> None:
     body = show(b"Content-Type: text/html\n\n<p>a <b>b</b></p><script>x</script>", as_text=True)
     assert (body.is_plain, body.html) == (True, "a b")
+
+
+@pytest.mark.parametrize(
+    ("html", "is_blank"),
+    [
+        (b"", True),
+        (b"<html><body lang=3D'RU'>\n</body></html>", True),
+        (b"<p>&nbsp;</p><div>\xc2\xa0 </div>", True),
+        (b"<p>&lt;</p>", False),
+        (b"<p>.</p>", False),
+        (b"<hr>", False),
+        (b"<img src=http://x.example/a.png width=200 height=200>", False),
+    ],
+)
+def test_html_that_shows_nothing_is_said_to_have_no_text(html: bytes, is_blank: bool) -> None:
+    body = show(b"Content-Type: text/html; charset=utf-8\n\n" + html)
+    assert (body.is_plain and not body.html) == is_blank
+    assert body.has_html
 
 
 def test_html_beyond_bounds_is_shown_as_text() -> None:
@@ -144,7 +163,9 @@ def test_every_message_of_the_corpora_is_shown(corpora: Path) -> None:
 
 def _has_text(raw: bytes) -> bool:
     parsed = parse(raw)
-    return any(parsed.sections[name].strip() for name in wanted_sections(parsed.root))
+    wanted = [part for part in walk(parsed.root) if part.section in wanted_sections(parsed.root)]
+    texts = [(part, text_of(part, parsed.sections[part.section])) for part in wanted]
+    return any((html_to_text(text) if part.subtype == "html" else text).strip() for part, text in texts)
 
 
 def _shown(raw: bytes, *, as_text: bool) -> Body:
