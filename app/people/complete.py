@@ -1,6 +1,6 @@
 """Completion: whose name or address has words that begin with what was typed, best known first.
 
-One look into one index, whatever the size of the address book; see PersonWord.
+A look into one index for each word that was typed, whatever the size of the address book; see PersonWord.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from app.people.ranking import MAX_WORDS, terms_of
 from app.people.store import WORD, own_keys
 
 HITS = 8
+MOST_COMPARED = 2_000  # words that fit one term and are held against the others
 OWN_AT_MOST = 40  # addresses of one's own that may stand before others
 BEYOND = "\U0010ffff"  # after everything that begins with a term
 
@@ -42,7 +43,7 @@ def complete(db: Session, user_id: int, query: str, limit: int = HITS) -> Sequen
         return ()
     own = own_keys(db, user_id)
     wanted = limit + min(len(own), OWN_AT_MOST)
-    chosen = list(dict.fromkeys(db.scalars(best(user_id, terms, wanted * MAX_WORDS))))[:wanted]
+    chosen = _fitting(db, user_id, terms, wanted * MAX_WORDS)[:wanted]
     place = {address_id: number for number, address_id in enumerate(chosen)}
     found = select(PersonAddress.id, PersonAddress.key, PersonAddress.address, Person.name).join(Person)
     rows = db.execute(found.where(PersonAddress.id.in_(chosen))).all()
@@ -50,16 +51,23 @@ def complete(db: Session, user_id: int, query: str, limit: int = HITS) -> Sequen
     return [Hit(row.name, row.address) for row in rows[:limit]]
 
 
-def best(user_id: int, terms: Sequence[str], limit: int) -> sa.Select[int]:
-    """Ids of addresses, one for each word that fits, the best known first."""
-    first, *others = terms
-    found = select(WORD.c.address_id).where(_begins(WORD, user_id, first))
+def _fitting(db: Session, user_id: int, terms: Sequence[str], limit: int) -> Sequence[int]:
+    """Ids of addresses that fit all terms, the best known first.
+
+    One statement a term: joined into one, PostgreSQL compares all with all while its statistics are old.
+    """
+    longest, *others = sorted(terms, key=len, reverse=True)
+    found = list(dict.fromkeys(db.scalars(best(user_id, longest, MOST_COMPARED if others else limit))))
     for term in others:
-        other = WORD.alias()
-        # By the primary key, one address at a time: a count is no join, of which PostgreSQL
-        # would compare all with all while its statistics are old.
-        of_same = (other.c.address_id == WORD.c.address_id) & (other.c.word >= term) & (other.c.word < term + BEYOND)
-        found = found.where(select(sa.func.count()).select_from(other).where(of_same).scalar_subquery() > 0)
+        fitting = select(WORD.c.address_id).where(WORD.c.address_id.in_(found), _begins(WORD, user_id, term))
+        ids = set(db.scalars(fitting))
+        found = [address_id for address_id in found if address_id in ids]
+    return found
+
+
+def best(user_id: int, term: str, limit: int) -> sa.Select[int]:
+    """Ids of addresses, one for each word that fits, the best known first."""
+    found = select(WORD.c.address_id).where(_begins(WORD, user_id, term))
     return found.order_by(WORD.c.weight.desc(), WORD.c.address_id).limit(limit)
 
 
