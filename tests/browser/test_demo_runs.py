@@ -77,7 +77,13 @@ def run_demo(work: Path, port: int, search_path: str, **settings: str) -> Iterat
     environment = {**os.environ, **own}
     with (work / "said").open("ab") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "demo"], cwd=ROOT, env=environment, stdout=said, stderr=said, start_new_session=True
+            [sys.executable, "-m", "demo"],
+            cwd=ROOT,
+            env=environment,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+            preexec_fn=hear_interrupts,
         )
     try:
         yield Demo(work, port, process)
@@ -85,6 +91,11 @@ def run_demo(work: Path, port: int, search_path: str, **settings: str) -> Iterat
         for pid in left_of(work):
             os.kill(pid, signal.SIGKILL)
         process.wait(10)
+
+
+def hear_interrupts() -> None:
+    """As a terminal's programs do, also where this run was started in the background, which ignores them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def left_of(work: Path) -> list[int]:
