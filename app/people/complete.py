@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.compose.addresses import Address
-from app.people.models import Person, PersonAddress
+from app.people.models import Person
 from app.people.ranking import MAX_WORDS, terms_of
 from app.people.store import WORD, own_keys
 
@@ -44,31 +44,30 @@ def complete(db: Session, user_id: int, query: str, limit: int = HITS) -> Sequen
     own = own_keys(db, user_id)
     wanted = limit + min(len(own), OWN_AT_MOST)
     chosen = _fitting(db, user_id, terms, wanted * MAX_WORDS)[:wanted]
-    place = {address_id: number for number, address_id in enumerate(chosen)}
-    found = select(PersonAddress.id, PersonAddress.key, PersonAddress.address, Person.name).join(Person)
-    rows = db.execute(found.where(PersonAddress.id.in_(chosen))).all()
-    rows = sorted(rows, key=lambda row: (row.key in own, place[row.id]))
+    place = {person_id: number for number, person_id in enumerate(chosen)}
+    found = db.execute(select(Person.id, Person.key, Person.address, Person.name).where(Person.id.in_(chosen))).all()
+    rows = sorted(found, key=lambda row: (row.key in own, place[row.id]))
     return [Hit(row.name, row.address) for row in rows[:limit]]
 
 
 def _fitting(db: Session, user_id: int, terms: Sequence[str], limit: int) -> Sequence[int]:
-    """Ids of addresses that fit all terms, the best known first.
+    """Ids of people that fit all terms, the best known first.
 
     One statement a term: joined into one, PostgreSQL compares all with all while its statistics are old.
     """
     longest, *others = sorted(terms, key=len, reverse=True)
     found = list(dict.fromkeys(db.scalars(best(user_id, longest, MOST_COMPARED if others else limit))))
     for term in others:
-        fitting = select(WORD.c.address_id).where(WORD.c.address_id.in_(found), _begins(WORD, user_id, term))
+        fitting = select(WORD.c.person_id).where(WORD.c.person_id.in_(found), _begins(WORD, user_id, term))
         ids = set(db.scalars(fitting))
-        found = [address_id for address_id in found if address_id in ids]
+        found = [person_id for person_id in found if person_id in ids]
     return found
 
 
 def best(user_id: int, term: str, limit: int) -> sa.Select[int]:
-    """Ids of addresses, one for each word that fits, the best known first."""
-    found = select(WORD.c.address_id).where(_begins(WORD, user_id, term))
-    return found.order_by(WORD.c.weight.desc(), WORD.c.address_id).limit(limit)
+    """Ids of people, one for each word that fits, the best known first."""
+    found = select(WORD.c.person_id).where(_begins(WORD, user_id, term))
+    return found.order_by(WORD.c.weight.desc(), WORD.c.person_id).limit(limit)
 
 
 def _begins(words: sa.FromClause, user_id: int, term: str) -> sa.ColumnElement[bool]:

@@ -11,8 +11,9 @@ from functools import lru_cache
 from app.compose.addresses import Address, parse_addresses
 from app.mirror.envelope import Mailbox, mailboxes, split_fields
 from app.people.ranking import GOT_FROM, WROTE_TO, together, weight_of
-from app.people.vcard import clean_name
 
+MAX_NAME_CHARS = 200
+CONTROLS = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+")
 MAX_RECIPIENTS = 30  # a message; who writes to more knows them by a list
 NOBODY = re.compile(r"(no[-_.]?reply|do[-_.]?not[-_.]?reply|mailer-daemon|postmaster|bounces?)([-+._=].*)?", re.I)
 
@@ -79,6 +80,9 @@ def _address(text: str) -> Address | None:
 
 
 def name_of(mailbox: Mailbox) -> str:
-    """The name, unless it claims to be an address: a stranger's that reads like a friend's would deceive."""
-    name = clean_name(mailbox.name).strip("'\" ")
+    """The name on one line, without marks that turn other text round.
+
+    None if it claims to be an address: a stranger's that reads like a friend's would deceive.
+    """
+    name = " ".join(CONTROLS.sub(" ", mailbox.name).split())[:MAX_NAME_CHARS].strip("'\" ")
     return "" if "@" in name else name

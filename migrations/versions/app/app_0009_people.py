@@ -1,4 +1,4 @@
-"""People: an address book, and those met in mail"""
+"""People met in mail"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,60 +21,31 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("sort_key", BYTEWISE, nullable=False),
-        sa.Column("in_book", sa.Boolean(), nullable=False),
-        _owner("person"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
-        sqlite_autoincrement=True,
-    )
-    op.create_index("ix_person_list", "person", ["user_id", "in_book", "sort_key", "id"])
-    op.create_table(
-        "person_address",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.Column("person_id", sa.Integer(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("weight", sa.Double(), nullable=False),
-        _owner("person_address"),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_person_address_person_id_person"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_person_address")),
-        sa.UniqueConstraint("user_id", "key", name=op.f("uq_person_address_user_id_key")),
+        _owner("person"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
+        sa.UniqueConstraint("user_id", "key", name=op.f("uq_person_user_id_key")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_person_address_person", "person_address", ["person_id"])
     op.create_table(
         "person_word",
-        sa.Column("address_id", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.Integer(), nullable=False),
         sa.Column("word", BYTEWISE, nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("weight", sa.Double(), nullable=False),
         _owner("person_word"),
         sa.ForeignKeyConstraint(
-            ["address_id"],
-            ["person_address.id"],
-            name=op.f("fk_person_word_address_id_person_address"),
+            ["person_id"],
+            ["person.id"],
+            name=op.f("fk_person_word_person_id_person"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("address_id", "word", name=op.f("pk_person_word")),
+        sa.PrimaryKeyConstraint("person_id", "word", name=op.f("pk_person_word")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_person_word_found", "person_word", ["user_id", "word", "weight", "address_id"])
-    op.create_table(
-        "address_group",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.String(length=100), nullable=False),
-        sa.Column("members", sa.Text(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        _owner("address_group"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_address_group")),
-        sa.UniqueConstraint("user_id", "name", name=op.f("uq_address_group_user_id_name")),
-        sqlite_autoincrement=True,
-    )
+    op.create_index("ix_person_word_found", "person_word", ["user_id", "word", "weight", "person_id"])
     op.create_table(
         "people_read",
         sa.Column("account_id", sa.Integer(), autoincrement=False, nullable=False),
@@ -93,10 +64,7 @@ def upgrade() -> None:
 
 def _add_triggers() -> None:
     """What the sqlite3 shell deletes takes its dependants along: foreign keys are off there."""
-    gone = (
-        "DELETE FROM person_word WHERE user_id = OLD.id; DELETE FROM person_address WHERE user_id = OLD.id; "
-        "DELETE FROM person WHERE user_id = OLD.id; DELETE FROM address_group WHERE user_id = OLD.id;"
-    )
+    gone = "DELETE FROM person_word WHERE user_id = OLD.id; DELETE FROM person WHERE user_id = OLD.id;"
     op.execute(f'CREATE TRIGGER user_people AFTER DELETE ON "user" BEGIN {gone} END')
     gone = "DELETE FROM people_read WHERE account_id = OLD.id"
     op.execute(f"CREATE TRIGGER mail_account_people AFTER DELETE ON mail_account BEGIN {gone}; END")
@@ -106,5 +74,5 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TRIGGER user_people")
         op.execute("DROP TRIGGER mail_account_people")
-    for table in ("people_read", "address_group", "person_word", "person_address", "person"):
+    for table in ("people_read", "person_word", "person"):
         op.drop_table(table)

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from app.compose.addresses import Address
 from app.people import store
-from app.people.store import Newcomer
+from app.people.meeting import Met
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("source", ["external"], indirect=True)]
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.parametrize("source", ["external"
 def to(make_context, sign_in, alice, address, db):
     """The field To of a new message of Alice's, who knows two people."""
     people = [("Ines Vidal", "ines@example.org", 5.0), ("Ingo, Holt", "ingo@example.org", 4.0)]
-    store.add(db, alice.id, [Newcomer(name, [(Address(name, mail), weight)], False) for name, mail, weight in people])
+    store.add(db, alice.id, [Met(name, Address(name, mail), weight) for name, mail, weight in people])
     db.commit()
     context = make_context()
     sign_in(context, alice, address)

@@ -9,7 +9,7 @@ from app.compose.addresses import Address
 from app.mail_services.modes import Mode
 from app.people import store
 from app.people.complete import HITS, best, complete
-from app.people.store import Newcomer
+from app.people.meeting import Met
 from tests.factories import make_account
 from tests.webmail.possessions import sqlite_only
 
@@ -18,9 +18,7 @@ PLANNED = {"sqlite": "USING COVERING INDEX ix_person_word_found", "postgresql": 
 
 
 def _add(db, user, *people: tuple[str, str, float]) -> None:
-    store.add(
-        db, user.id, [Newcomer(name, [(Address(name, address), weight)], False) for name, address, weight in people]
-    )
+    store.add(db, user.id, [Met(name, Address(name, address), weight) for name, address, weight in people])
     db.commit()
 
 
