@@ -50,6 +50,11 @@ class Body:
     attachments: tuple[Part, ...] = ()
     notices: tuple[Notice, ...] = ()
 
+    @property
+    def is_blank(self) -> bool:
+        """There is a layout, and nothing to see in it."""
+        return self.has_html and not self.html
+
 
 def wanted_sections(root: Part, *, as_text: bool = False) -> tuple[str, ...]:
     """The sections to fetch before `render` can show the message."""
@@ -86,7 +91,7 @@ def render(
 
 
 def _is_blank(safe: str) -> bool:
-    """Sanitised HTML without words or anything else to see: the page says so, as an empty frame would not."""
+    """Sanitised HTML without words or anything else to see: an empty frame would say nothing."""
     return len(safe) <= MOST_OF_NOTHING and not VISIBLE.search(safe) and not TAG.sub("", safe).strip("\xa0 \t\r\n")
 
 

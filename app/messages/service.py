@@ -136,10 +136,13 @@ def _body_of(parts: Runtime, db: Session, user_id: int, message: Message, *, ima
     references = _references(parts, user_id, message.id, content.root, images=images)
     whose = signing.show_key(parts.private, user_id, message.id)  # one for each person and message
     key = (whose, _digest(content), POLICY_VERSION, images, as_text, str(get_locale()))
-    return _rendered.get_or_make(
+    body = _rendered.get_or_make(
         key,
         lambda: render(content.root, content.sections, references, words, as_text=as_text, damaged=content.damaged),
     )
+    if body.is_blank and not as_text:  # its words may be in the plain text beside
+        return _body_of(parts, db, user_id, message, images=images, as_text=True)
+    return body
 
 
 def _digest(content: Content) -> bytes:

@@ -301,6 +301,18 @@ def test_another_message_with_the_same_message_id_does_not_take_its_place(
         assert words in browser_of(alice).get(f"/mail/message/{message.id}").text
 
 
+@pytest.mark.parametrize(
+    ("plain", "words"), [(b"The words are here", "The words are here"), (b" ", "This message has no text.")]
+)
+def test_html_that_shows_nothing_gives_way_to_the_text_beside(
+    deliver: Deliver, alice: User, browser_of: Browser, plain: bytes, words: str
+) -> None:
+    raw = b"Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\n%s\r\n--b\r\n" % plain
+    raw += b"Content-Type: text/html\r\n\r\n<body lang=RU>\r\n</body>\r\n--b--\r\n"
+    message = deliver({"": raw}, bodystructure=b"(((")
+    assert words in browser_of(alice).get(f"/mail/message/{message.id}").text
+
+
 def test_html_can_be_read_as_text(html_mail: Deliver, alice: User, browser_of: Browser) -> None:
     message = html_mail("<p>Hello <b>there</b></p>")
     page = browser_of(alice).get(f"/mail/message/{message.id}?format=text").text
