@@ -10,6 +10,9 @@ from mailsite_ext.delivery.spool import Spool
 from mailsite_ext.errors import MessageTooLarge, NulInMessage
 from mailsite_ext.storage.values import Content
 
+FULL_MESSAGES = 10
+"""What one command may bring, in messages of the greatest size: many small ones are usual, a disk full of one is not."""
+
 
 class Uploads:
     """The messages of one command.  A fault of the disk is kept until the command is whole: the client talks on."""
@@ -24,6 +27,7 @@ class Uploads:
         self._contents: list[Content] = []
         self._fault: MailError | None = None
         self._may_hold_nul = False
+        self._octets = 0
         self._copied_octets = 0
 
     def begin_message(self) -> None:
@@ -34,7 +38,9 @@ class Uploads:
 
         Raises MessageTooLarge.
         """
-        if self._spools[-1].octets + octets > self._message_octets:
+        self._octets += octets
+        most = FULL_MESSAGES * self._message_octets
+        if self._spools[-1].octets + octets > self._message_octets or self._octets > most:
             raise MessageTooLarge
         self._may_hold_nul = is_binary
 

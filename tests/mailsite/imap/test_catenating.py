@@ -152,6 +152,9 @@ def answer(client: Client, pieces: bytes) -> str:
         (b"CATENATE (" + WHOLE[1:] + b") CATENATE (" + WHOLE[1:] + b")", "b NO [TOOBIG] the message is too large"),
         (b"CATENATE (" + WHOLE[1:] + WHOLE * 900 + b")", "b NO [TOOBIG] the message is too large"),
         (b"CATENATE (" + WHOLE[1:] + b") {1000+}\r\n" + b"x" * 1_000, "b OK stored"),
+        # MULTIAPPEND fills no disk with one command either (RFC 3502)
+        (b" ".join([b"{1000+}\r\n" + b"x" * 1_000] * 10), "b OK stored"),
+        (b" ".join([b"{1000+}\r\n" + b"x" * 1_000] * 11), "b NO [TOOBIG] the message is too large"),
     ],
 )  # fmt: skip
 def test_a_message_of_pieces_is_no_larger_than_others(host, pieces, expected):
