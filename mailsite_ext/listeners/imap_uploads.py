@@ -11,7 +11,7 @@ from mailsite_ext.errors import MessageTooLarge, NulInMessage
 from mailsite_ext.storage.values import Content
 
 FULL_MESSAGES = 10
-"""What one command may bring, in messages of the greatest size: many small ones are usual, a disk full of one is not."""
+"""What one command may bring, in messages of the greatest size: many small ones are usual, a full disk is not."""
 
 
 class Uploads:
